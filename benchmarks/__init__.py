@@ -1,0 +1,1 @@
+"""Benchmarks of jaxhop and its rivals: problems, adapters, runs and reports."""

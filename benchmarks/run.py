@@ -1,0 +1,242 @@
+"""Run algorithms on problems and append one JSON line a run."""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.problems import PROBLEMS, Problem
+from benchmarks.provenance import ROOT, commit, stamp
+from benchmarks.rivals import RIVALS
+
+Job = dict[str, Any]
+"""What tells one run from another: a value for each of `JOB`."""
+
+JOB = ("problem", "dim", "algorithm", "seed", "budget", "settings")
+
+SUITES: Mapping[str, Mapping[str, Any]] = {
+    "classic": {
+        "problem": [
+            "sphere",
+            "ellipsoid",
+            "rotated_ellipsoid",
+            "rosenbrock",
+            "rastrigin",
+            "ackley",
+        ],
+        "dim": [100],
+        "evaluations": 20_000,
+    },
+}
+"""Sets of problems with a size and a budget, by name."""
+
+DEFAULT_OUT = Path("benchmarks/out/runs.jsonl")
+
+EXAMPLES = """examples:
+  python -m benchmarks.run --suite classic --algorithm jaxhop pyhopper SNES
+  python -m benchmarks.run --problem sphere --dim 1000 --evaluations 50000 --seeds 5
+  python -m benchmarks.run --problem tsp --dim 200 --algorithm jaxhop pyhopper --seconds 20
+  python -m benchmarks.run --problem digits_mlp --population 64 --evaluations 20000
+  python -m benchmarks.run --problem sphere --set algorithm='"anneal"' --out trial.jsonl
+
+A run that already stands in the file with the same commit (and the same changes to it) is not
+repeated, so an interrupted command is simply given again. Read the file with
+`python -m benchmarks.report FILE`.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the command line."""
+    line = argparse.ArgumentParser(
+        prog="python -m benchmarks.run",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = line.add_argument
+    add("--problem", nargs="+", choices=PROBLEMS, metavar="NAME", help=f"of {', '.join(PROBLEMS)}")
+    add("--dim", nargs="+", type=int, metavar="D", help="coordinates; the problem's own if absent")
+    add("--suite", choices=SUITES, help="problems, size and budget by name; options override it")
+    add(
+        "--algorithm",
+        nargs="+",
+        choices=RIVALS,
+        default=["jaxhop"],
+        metavar="NAME",
+        help=f"of {', '.join(RIVALS)}; default jaxhop",
+    )
+    add("--evaluations", type=int, metavar="N", help="budget; default 20000, or the suite's")
+    add("--seconds", type=float, metavar="S", help="budget in seconds instead")
+    add("--seeds", type=int, default=3, metavar="N", help="seeds 0 to N-1; default 3")
+    add("--population", type=int, metavar="N", help="candidates a round; each algorithm's default")
+    add(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="further settings of the algorithms, values in JSON",
+    )
+    add(
+        "--out",
+        type=Path,
+        default=DEFAULT_OUT,
+        metavar="FILE",
+        help=f"JSON lines are appended to it; default {DEFAULT_OUT}",
+    )
+    add("--in-process", action="store_true", help="run here, not in a fresh process for each run")
+    add("--job", help=argparse.SUPPRESS)
+    return line
+
+
+def jobs(options: argparse.Namespace) -> Iterator[Job]:
+    """List the runs that the command line asks for, one seed after the other.
+
+    Raises:
+        ValueError: if the options do not say what to run.
+    """
+    suite = SUITES.get(options.suite, {})
+    names = options.problem or suite.get("problem")
+    if not names:
+        raise ValueError("`--problem` or `--suite` must be given, but neither was. Add one.")
+    for name in ("evaluations", "seconds", "seeds", "population"):
+        amount = getattr(options, name)
+        if amount is not None and amount <= 0:
+            raise ValueError(f"--{name} {amount}: must be positive. Raise it or leave it out.")
+    if options.evaluations and options.seconds:
+        raise ValueError(
+            f"--evaluations {options.evaluations} and --seconds {options.seconds}: "
+            "the budget must be one of the two. Drop one."
+        )
+    evaluations = options.evaluations or suite.get("evaluations", 20_000)
+    budget = {"seconds": options.seconds} if options.seconds else {"evaluations": evaluations}
+    problems = [
+        Problem.of(name, dim)
+        for name in names
+        for dim in options.dim or suite.get("dim") or [None]
+    ]
+    for seed in range(options.seeds):
+        for problem in problems:
+            for algorithm in options.algorithm:
+                yield {
+                    "problem": problem.name,
+                    "dim": problem.dim,
+                    "algorithm": algorithm,
+                    "seed": seed,
+                    "budget": budget,
+                    "settings": settings(options),
+                }
+
+
+def settings(options: argparse.Namespace) -> dict[str, Any]:
+    """Collect `--population` and `--set`.
+
+    Raises:
+        ValueError: if a setting is not KEY=VALUE with a value in JSON.
+    """
+    found = {} if options.population is None else {"population": options.population}
+    for text in options.set:
+        key, equals, value = text.partition("=")
+        try:
+            found[key] = json.loads(value)
+        except json.JSONDecodeError:
+            raise ValueError(
+                f"--set {text}: must be KEY=VALUE with VALUE in JSON. "
+                f"Write numbers as they are and words as {key}{equals or '='}'\"word\"'."
+            ) from None
+    return found
+
+
+def execute(job: Job) -> dict[str, Any]:
+    """Run one job in this process.
+
+    Args:
+        job: what to run, as `jobs` yields it.
+
+    Returns:
+        The line to store.
+    """
+    rival, problem = RIVALS[job["algorithm"]], Problem.of(job["problem"], job["dim"])
+    run = rival.run(problem, job["seed"], **job["budget"], **job["settings"])
+    instance = problem.make(job["seed"])
+    known = {"optimum": instance.optimum, "reference": instance.reference}
+    # The machine is described last: looking for devices takes memory.
+    return {**stamp([rival.package]), **job, **known, **asdict(run)}
+
+
+def execute_apart(job: Job) -> dict[str, Any]:
+    """Run one job in a process of its own, so that memory and compilations start fresh.
+
+    Raises:
+        RuntimeError: if that process failed; the text is its own.
+    """
+    command = [sys.executable, "-m", "benchmarks.run", "--job", json.dumps(job)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip())
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def stored(out: Path) -> set[str]:
+    """Keys of the runs that stand in a file."""
+    if not out.exists():
+        return set()
+    lines = map(json.loads, out.read_text().splitlines())
+    return {_key(line["commit"], line) for line in lines}
+
+
+def _key(name: str, job: Job) -> str:
+    return json.dumps([name, *(job[field] for field in JOB)], sort_keys=True)
+
+
+def _title(job: Job) -> str:
+    return f"{job['problem']} D={job['dim']:,} {job['algorithm']} seed {job['seed']}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what the command line asks for.
+
+    Args:
+        arguments: the command line, that of the process if None.
+
+    Returns:
+        0, or 1 if a run failed.
+    """
+    line = parser()
+    options = line.parse_args(arguments)
+    if options.job:
+        print(json.dumps(execute(json.loads(options.job))))
+        return 0
+    try:
+        wanted = list(jobs(options))
+    except ValueError as error:
+        line.error(str(error))
+    name, _ = commit()
+    seen, failed = stored(options.out), 0
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    for job in wanted:
+        if _key(name, job) in seen:
+            print(f"{_title(job)}: stands in {options.out} already")
+            continue
+        try:
+            record = execute(job) if options.in_process else execute_apart(job)
+        except Exception as error:
+            # One algorithm that cannot do one problem must not cost the others their night.
+            print(f"{_title(job)}: failed\n{error}", file=sys.stderr)
+            failed = 1
+            continue
+        with options.out.open("a") as file:
+            file.write(json.dumps(record) + "\n")
+        print(
+            f"{_title(job)}: {record['best']:.4g} after {record['evaluations']:,} evaluations "
+            f"in {record['seconds']:.2f} s (+ {record['compile_seconds']:.2f} s compilation)",
+            flush=True,
+        )
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,254 @@
+"""How long a search may go on: the budget, and durations as people write them."""
+
+import math
+import operator
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from numbers import Real
+
+import numpy as np
+
+FIRST_CYCLE = 1000
+"""Evaluations in the first cycle of a search that has only a target to reach."""
+
+_UNITS = {
+    "ms": 1e-3, "msec": 1e-3, "msecs": 1e-3, "millisecond": 1e-3, "milliseconds": 1e-3,
+    "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0,
+    "m": 60.0, "min": 60.0, "mins": 60.0, "minute": 60.0, "minutes": 60.0,
+    "h": 3600.0, "hr": 3600.0, "hrs": 3600.0, "hour": 3600.0, "hours": 3600.0,
+    "d": 86400.0, "day": 86400.0, "days": 86400.0,
+    "w": 604800.0, "week": 604800.0, "weeks": 604800.0,
+}  # fmt: skip
+
+_NUMBER = r"[0-9]+\.?[0-9]*|\.[0-9]+"
+_PART = re.compile(rf"({_NUMBER})\s*([a-z]+)")
+_PARTS = re.compile(rf"{_PART.pattern}(?:(?:\s*,\s*|\s*){_PART.pattern})*")
+_CLOCK = re.compile(r"(?:([0-9]+):(?=[0-9]+:))?([0-9]+):([0-9]+(?:\.[0-9]*)?)")
+
+_HOW = (
+    'Give seconds (`30`, `1.5`), a `timedelta`, or text such as "30s", "1h 30min", "1.5h", '
+    '"500ms", "2 days" or "1:30:00".'
+)
+
+
+def parse_runtime(runtime: float | timedelta | str) -> float:
+    """Reads a duration.
+
+    Args:
+        runtime: a number of seconds; a `timedelta`; or text: a bare number (seconds), numbers
+            with units from milliseconds to weeks (`"1h 30min"`, `"3 days, 7 hours"`), or a clock
+            time, hours:minutes:seconds or minutes:seconds (`"1:30"` is one and a half minutes).
+
+    Returns:
+        Seconds, finite and greater than 0.
+
+    Raises:
+        TypeError: if `runtime` is none of these types.
+        ValueError: if the text cannot be read, or the duration is not finite and positive.
+
+    Example:
+        >>> parse_runtime("1h 30min")
+        5400.0
+        >>> parse_runtime("1:30")
+        90.0
+    """
+    if isinstance(runtime, str):
+        seconds = _parse_text(runtime)
+    elif isinstance(runtime, timedelta):
+        seconds = runtime.total_seconds()
+    elif isinstance(runtime, np.timedelta64):
+        seconds = float(runtime / np.timedelta64(1, "s"))
+    elif isinstance(runtime, Real) and not isinstance(runtime, bool):
+        seconds = _to_float(runtime)
+    else:
+        raise TypeError(f"`runtime={runtime!r}`: a duration must be given. {_HOW}")
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise ValueError(
+            f"`runtime={runtime!r}`: a duration must be finite and greater than 0. {_HOW}"
+        )
+    return seconds
+
+
+def _parse_text(runtime: str) -> float:
+    text = runtime.strip().lower()
+    if re.fullmatch(_NUMBER, text):
+        return float(text)
+    if _PARTS.fullmatch(text):
+        parts = _PART.findall(text)
+        if all(unit in _UNITS for _, unit in parts):
+            return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if clock := _CLOCK.fullmatch(text):
+        hours, minutes, seconds = (float(part or 0) for part in clock.groups())
+        # Only the first part may run over: "90:00" is clear, "1:75" is a slip.
+        if seconds < 60 and (minutes < 60 or clock[1] is None):
+            return hours * 3600 + minutes * 60 + seconds
+    raise ValueError(f"`runtime={runtime!r}`: text must name a duration. {_HOW}")
+
+
+def _to_float(number: Real) -> float:
+    try:
+        return float(number)
+    except OverflowError:  # an int beyond the floats
+        return math.inf
+
+
+def format_seconds(seconds: float) -> str:
+    """Writes a duration in at most two units.
+
+    Args:
+        seconds: the duration, 0 or more.
+
+    Returns:
+        Text such as `"51 ms"`, `"2.22 s"`, `"1 min 05 s"`, `"1 h 30 min"` or `"2 d 3 h"`.
+
+    Example:
+        >>> format_seconds(65.2)
+        '1 min 05 s'
+    """
+    # Each limit is where rounding would carry into the next unit.
+    if seconds < 0.00095:
+        return f"{seconds * 1000:.1g} ms"
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.3g} s"
+    if seconds < 3599.5:
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes} min {rest:02d} s"
+    if seconds < 86370:
+        hours, rest = divmod(round(seconds / 60), 60)
+        return f"{hours} h {rest:02d} min"
+    days, rest = divmod(round(seconds / 3600), 24)
+    return f"{days} d {rest} h"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What ends a search: time, evaluations, a value reached, or whichever of them is first.
+
+    Make one with `Budget.of`, which checks.
+
+    Attributes:
+        runtime: seconds, or None.
+        evaluations: number of evaluations, or None.
+        target: value that is good enough, or None.
+    """
+
+    runtime: float | None = None
+    evaluations: int | None = None
+    target: float | None = None
+
+    @classmethod
+    def of(
+        cls,
+        runtime: float | timedelta | str | None = None,
+        evaluations: int | None = None,
+        target: float | None = None,
+    ) -> "Budget":
+        """Checks what the user gave.
+
+        Args:
+            runtime: how long to search, as `parse_runtime` reads it. Default: no limit.
+            evaluations: how many evaluations in total, at least 1. Default: no limit.
+            target: value at which to stop, in the units of the objective. Default: none.
+
+        Returns:
+            The budget.
+
+        Raises:
+            TypeError: if one of them is of a wrong type.
+            ValueError: if none is given, or one is out of range.
+
+        Example:
+            >>> Budget.of(runtime="1min", evaluations=1000)
+            Budget(runtime=60.0, evaluations=1000, target=None)
+        """
+        if runtime is None and evaluations is None and target is None:
+            raise ValueError(
+                "`runtime`, `evaluations`, `target`: at least one must be given, or the search "
+                'would never end. Say `runtime="30s"`, `evaluations=10_000` or `target=0.01`.'
+            )
+        return cls(
+            runtime=None if runtime is None else parse_runtime(runtime),
+            evaluations=None if evaluations is None else _check_evaluations(evaluations),
+            target=None if target is None else _check_target(target),
+        )
+
+    def progress(self, evaluations: int, elapsed: float) -> float:
+        """How much of the budget is used.
+
+        A target alone says nothing about how long the search takes. The search then runs in
+        cycles, each twice as long as the one before, and the progress is that of the cycle.
+
+        Args:
+            evaluations: evaluations done so far.
+            elapsed: seconds since the clock started.
+
+        Returns:
+            A number in [0, 1]: the larger of the shares of time and of evaluations; with a
+            target only, the share of the present cycle.
+
+        Example:
+            >>> Budget.of(runtime=10, evaluations=100).progress(evaluations=20, elapsed=5.0)
+            0.5
+        """
+        shares = []
+        if self.runtime is not None:
+            shares.append(elapsed / self.runtime)
+        if self.evaluations is not None:
+            shares.append(evaluations / self.evaluations)
+        if not shares:
+            first, length = self.cycle(evaluations)
+            shares.append((evaluations - first) / length)
+        return min(max(0.0, *shares), 1.0)
+
+    def cycle(self, evaluations: int) -> tuple[int, int]:
+        """The cycle of progress that a search for a target alone is in.
+
+        Args:
+            evaluations: evaluations done so far.
+
+        Returns:
+            The number of evaluations before the cycle, and its length.
+
+        Example:
+            >>> Budget.of(target=0.0).cycle(5000)
+            (3000, 4000)
+        """
+        # Cycle k starts after FIRST_CYCLE * (2**k - 1) evaluations.
+        length = FIRST_CYCLE * 2 ** ((evaluations // FIRST_CYCLE + 1).bit_length() - 1)
+        return length - FIRST_CYCLE, length
+
+
+def _check_evaluations(evaluations: int) -> int:
+    if isinstance(evaluations, float) and evaluations.is_integer():
+        raise TypeError(
+            f"`evaluations={evaluations!r}`: an int must be given. Say `int({evaluations!r})`."
+        )
+    try:
+        if isinstance(evaluations, bool):
+            raise TypeError
+        number = operator.index(evaluations)
+    except TypeError:
+        raise TypeError(
+            f"`evaluations={evaluations!r}`: an int must be given. Say `evaluations=10_000`."
+        ) from None
+    if number < 1:
+        raise ValueError(
+            f"`evaluations={evaluations!r}`: at least 1 must be given. Say `evaluations=10_000`, "
+            "or leave it out and give `runtime`."
+        )
+    return number
+
+
+def _check_target(target: float) -> float:
+    if isinstance(target, (bool, np.timedelta64)) or not isinstance(target, Real):
+        raise TypeError(f"`target={target!r}`: a number must be given. Say `target=0.01`.")
+    value = _to_float(target)
+    if not math.isfinite(value):
+        raise ValueError(
+            f"`target={target!r}`: a finite number must be given. Say `target=0.01`, or leave "
+            "it out to use the whole of `runtime` or `evaluations`."
+        )
+    return value

@@ -1,0 +1,125 @@
+"""From a problem to a compiled program: the chunk is chosen, and everything is placed."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+
+from jaxhop import _noise
+from jaxhop._loop import Program
+from jaxhop._objective import Objective
+from jaxhop._rounds import Carry, Controls, Records, Rounds
+from jaxhop.algorithms import Algorithm
+from jaxhop.evaluators import chunk_for, population_mesh
+from jaxhop.space import Space
+
+
+def compile_rounds(
+    algorithm: Algorithm,
+    objective: Objective,
+    space: Space,
+    *,
+    points: Any,
+    given: int,
+    population: int,
+    seed: int,
+    devices: Sequence[jax.Device],
+    max_memory: int | None,
+) -> tuple[Program, float]:
+    """Compiles the rounds for a problem and a set of devices.
+
+    Args:
+        algorithm: what asks and tells.
+        objective: what evaluates.
+        space: where points come from.
+        points: the first candidates, stacked.
+        given: how many they are.
+        population: candidates a round.
+        seed: of the run's key.
+        devices: where to evaluate; of several hosts, all of them.
+        max_memory: bound on what the program holds at once on a device, in bytes, or None.
+
+    Returns:
+        The program, and the seconds that compilation took.
+
+    Raises:
+        ValueError: if the program does not fit in `max_memory`.
+    """
+    begin = time.perf_counter()
+    mesh = population_mesh(devices)
+    platform = devices[0].platform
+    place: Any = devices[0] if mesh is None else NamedSharding(mesh, PartitionSpec())
+    key = jnp.asarray(np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32))
+    chunk = population
+    each = objective.bytes + 4 * sum(leaf.nbytes for leaf in jax.tree.leaves(space.initial()))
+    # Nothing to choose where even a program that never frees anything would fit.
+    if chunk_for(each, population, platform, max_memory) < population:
+        each = _measured_bytes(algorithm, objective, space, key, points)
+        chunk = chunk_for(each, population, platform, max_memory)
+    while True:
+        rounds = Rounds(algorithm, objective, space, population, chunk, mesh)
+        constants = jax.device_put(objective.constants, place)
+        # No alias: buffers are donated, and two leaves of a state may be one array.
+        carry = jax.device_put(jax.jit(rounds.start)(key, points), place, may_alias=False)
+        run = jax.jit(
+            rounds.run, donate_argnums=1, out_shardings=None if mesh is None else place
+        )
+        compiled = run.lower(constants, carry, _controls()).compile()
+        needed = _needed(compiled)
+        if max_memory is None or needed <= max_memory or chunk == 1:
+            break
+        chunk //= 2
+    if max_memory is not None and needed > max_memory:
+        raise ValueError(
+            f"`max_memory={max_memory}`: the search needs {needed:,} bytes on each device even"
+            " when it evaluates one candidate at a time. Allow for more, or search fewer numbers."
+        )
+
+    def advance(carry: Carry, controls: Controls) -> tuple[Carry, Records]:
+        return compiled(constants, carry, controls)
+
+    several = len({device.process_index for device in devices}) > 1
+    program = Program(rounds, advance, carry, given, several)
+    return program, time.perf_counter() - begin
+
+
+def _controls() -> Controls:
+    zero, real = np.int32(0), np.float32(0)
+    return Controls(zero, zero, real, real, real, np.bool_(False))
+
+
+def _needed(compiled: Any) -> int:
+    """Bytes that a compiled program holds at once on a device."""
+    sizes = compiled.memory_analysis()
+    if sizes is None:  # some backends do not say
+        return 0
+    return (
+        sizes.temp_size_in_bytes
+        + sizes.argument_size_in_bytes
+        + sizes.output_size_in_bytes
+        - sizes.alias_size_in_bytes
+    )
+
+
+def _measured_bytes(
+    algorithm: Algorithm, objective: Objective, space: Space, key: jax.Array, points: Any
+) -> int:
+    """What making and evaluating one candidate needs, as the compiler says."""
+    state = jax.eval_shape(algorithm.init, key, points)
+
+    def one(constants: Any, state: Any, key: jax.Array, index: Any, progress: Any) -> Any:
+        point = algorithm.ask(key, index, state, progress)
+        return objective.value(constants, point, _noise.fold_in(key, 0))
+
+    shapes = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype), objective.constants
+    )
+    scalar = jax.ShapeDtypeStruct((), jnp.int32), jax.ShapeDtypeStruct((), jnp.float32)
+    compiled = jax.jit(one).lower(shapes, state, key, *scalar).compile()
+    sizes = compiled.memory_analysis()
+    point = sum(leaf.nbytes for leaf in jax.tree.leaves(space.initial()))
+    return max(point, 0 if sizes is None else sizes.temp_size_in_bytes)

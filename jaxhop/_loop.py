@@ -1,0 +1,233 @@
+"""The one bridge between host and device: rounds go down, reports come up."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxhop import _hosts
+from jaxhop._budget import Budget
+from jaxhop._rounds import Carry, Controls, Records, Rounds
+from jaxhop._trials import PHASES, Report
+
+_VISIT_SECONDS = 0.2  # a person sees five visits a second as live
+_GROWTH = 16  # a dispatch has at most so many times the steps of the one before
+_CAUTION = 1.15  # a step may take so much longer than the slowest of the last ones
+
+
+class Program(NamedTuple):
+    """The compiled rounds, ready to run.
+
+    Attributes:
+        rounds: what was compiled.
+        run: `run(carry, controls) -> (carry, records)`.
+        carry: where to start.
+        given: how many candidates the user and the space gave.
+        several: whether several processes take part.
+    """
+
+    rounds: Rounds
+    run: Callable[[Carry, Controls], tuple[Carry, Records]]
+    carry: Carry
+    given: int
+    several: bool
+
+
+class Last(NamedTuple):
+    """How a run ended.
+
+    Attributes:
+        stop_reason: why.
+        carry: where it stood.
+        seconds: how long it took.
+    """
+
+    stop_reason: str
+    carry: Carry
+    seconds: float
+
+
+class _Decision(NamedTuple):
+    """What the host decides at a visit; process 0's counts for all."""
+
+    steps: float
+    start: float
+    rate: float
+    left: float
+    flush: float
+    stop: float
+
+
+_REASONS = ("", "runtime", "evaluations", "target", "interrupted")
+
+
+class _Pace:
+    """How long steps and the ends of rounds take, for plans that hold."""
+
+    def __init__(self) -> None:
+        self._steps: list[float] = []
+        self._end = 0.0
+        self._last = 0
+
+    def learn(self, seconds: float, steps: int, rounds: int) -> None:
+        """Takes in one dispatch."""
+        self._last = steps
+        if not steps:
+            return
+        if rounds and rounds < steps and self._steps:
+            self._end = max(0.5 * self._end, (seconds - steps * min(self._steps)) / rounds)
+        if not rounds or rounds >= steps or not self._steps:
+            self._steps = [*self._steps[-3:], seconds / steps]
+
+    def steps(self, remaining: float) -> int:
+        """How many steps to run next, if so many seconds remain; 0 if none would be in time."""
+        if not self._steps:
+            return 1
+        slow = _CAUTION * max(self._steps)
+        fit = (remaining - self._end) / slow if math.isfinite(remaining) else math.inf
+        return int(min(max(1, _VISIT_SECONDS / slow), _GROWTH * max(self._last, 1), fit))
+
+
+def run(
+    program: Program,
+    budget: Budget,
+    sign: int,
+    noisy: bool,
+    asked: Callable[[], bool],
+    clock: Callable[[], float] = time.perf_counter,
+) -> Iterator[Report | Last]:
+    """Runs rounds until the budget is used up, or somebody asks to stop.
+
+    Args:
+        program: the compiled rounds.
+        budget: what ends the search.
+        sign: 1 to minimise, -1 to maximise.
+        noisy: whether the best value is the algorithm's own estimate.
+        asked: whether somebody asked to stop; looked at on every visit.
+        clock: seconds from any start.
+
+    Yields:
+        A report a visit, and how it ended at last.
+    """
+    carry, pace = program.carry, _Pace()
+    target = -math.inf if budget.target is None else sign * budget.target
+    evaluations, rounds, lowest, reached = 0, 0, math.inf, False
+    begin = visited = clock()
+    while True:
+        elapsed = clock() - begin
+        decision = _decide(budget, pace, evaluations, elapsed, reached, asked())
+        decision = _hosts.agree(decision, program.several)
+        if decision.stop and not (decision.flush and int(carry.done) > 0):
+            yield Last(_REASONS[int(decision.stop)], carry, clock() - begin)
+            return
+        controls = Controls(
+            steps=np.int32(decision.steps),
+            left=np.int32(decision.left),
+            start=np.float32(decision.start),
+            rate=np.float32(decision.rate),
+            target=np.float32(target),
+            flush=np.bool_(decision.flush),
+        )
+        started = clock()
+        carry, records = program.run(carry, controls)
+        records = jax.device_get(records)
+        now = clock()
+        pace.learn(now - started, int(records.steps), int(records.rounds))
+        if not int(records.rounds):
+            continue
+        own = float(jax.device_get(carry.state.best_value)) if noisy else None
+        span = (visited - begin, now - begin)
+        visited = now
+        report = _report(program, records, evaluations, rounds, lowest, own, span, budget, sign)
+        evaluations = report.evaluations
+        rounds += int(records.rounds)
+        lowest = min(lowest, float(np.min(_inner(report.values, sign))))
+        reached = (lowest if own is None else own) <= target
+        yield report
+
+
+def _decide(
+    budget: Budget, pace: _Pace, evaluations: int, elapsed: float, reached: bool, asked: bool
+) -> _Decision:
+    """What to do next, from what is known now."""
+    remaining = math.inf if budget.runtime is None else budget.runtime - elapsed
+    left = math.inf if budget.evaluations is None else budget.evaluations - evaluations
+    steps = pace.steps(remaining)
+    if asked:
+        stop = "interrupted"
+    elif reached:
+        stop = "target"
+    elif left <= 0:
+        stop = "evaluations"
+    elif steps < 1:
+        stop = "runtime"
+    else:
+        stop = ""
+    start, rate = 0.0, 0.0
+    if budget.evaluations is not None:
+        rate = 1 / budget.evaluations
+    if budget.runtime is not None and elapsed / budget.runtime >= evaluations * rate:
+        share = elapsed / budget.runtime
+        rate = share / max(evaluations, 1)
+        start = share - evaluations * rate
+    if budget.runtime is None and budget.evaluations is None:
+        first, length = budget.cycle(evaluations)
+        start, rate = -first / length, 1 / length
+        left = first + length - evaluations
+    return _Decision(
+        steps=0 if stop else steps,
+        start=start,
+        rate=rate,
+        left=min(left, 2**30),
+        flush=bool(stop),
+        stop=_REASONS.index(stop),
+    )
+
+
+def _report(
+    program: Program,
+    records: Records,
+    first: int,
+    first_round: int,
+    lowest: float,
+    own: float | None,
+    span: tuple[float, float],
+    budget: Budget,
+    sign: int,
+) -> Report:
+    """What the host makes of the records of one dispatch."""
+    rows, rounds = int(records.rows), int(records.rounds)
+    widths = records.widths[:rounds]
+    values = sign * records.values[:rows].astype(np.float64)
+    so_far = np.minimum.accumulate(np.concatenate([[lowest], _inner(values, sign)]))
+    phase = np.repeat(records.phases[:rounds], widths).astype(np.int8)
+    phase[: max(0, program.given - first)] = PHASES.index("initial")
+    if program.rounds.every_point:
+        kept, points = np.arange(rows), records.points
+    else:
+        kept = records.trail_rows[: int(records.improvements)].astype(np.int64)
+        points = records.trail
+    best = so_far[-1] if own is None else own
+    return Report(
+        first=first,
+        values=values,
+        phase=phase,
+        step=np.repeat(first_round + np.arange(rounds), widths),
+        seconds=span[0] + (span[1] - span[0]) * np.arange(1, rows + 1) / rows,
+        temperature=np.repeat(records.temperatures[:rounds], widths),
+        accepted=records.accepted[:rows],
+        improved=so_far[1:] < so_far[:-1],
+        kept=kept,
+        points=tuple(leaf[: len(kept)] for leaf in jax.tree.leaves(points)),
+        best_value=sign * best if math.isfinite(best) else math.nan,
+        elapsed=span[1],
+        progress=budget.progress(first + rows, span[1]),
+    )
+
+
+def _inner(values: np.ndarray, sign: int) -> np.ndarray:
+    """Values as they are minimised; those that cannot win are infinite."""
+    return np.where(np.isfinite(values), sign * values, np.inf)

@@ -1,0 +1,238 @@
+"""The user's function in house form: traced once, minimised, its captured arrays as arguments."""
+
+import inspect
+import os
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.extend.core
+import jax.numpy as jnp
+import numpy as np
+
+from jaxhop.space import Space
+
+_LIBRARIES = tuple(
+    os.path.dirname(os.path.abspath(module.__file__)) + os.sep
+    for module in (jax, np)
+    if module.__file__
+) + (os.path.dirname(os.path.abspath(__file__)) + os.sep, "<frozen")
+
+
+class TraceError(TypeError):
+    """The objective cannot be traced by JAX."""
+
+
+class Objective(NamedTuple):
+    """An objective that was traced.
+
+    Attributes:
+        value: `value(constants, point, key) -> float32`, to be minimised; `key` is raw key data,
+            uint32[2], and unused unless `noisy`.
+        aux: the same, but what the function returned beside its value; None if it does not.
+        constants: the arrays that the function captured.
+        noisy: whether the function takes a key.
+        bytes: what evaluating one candidate may hold at once, if nothing was ever freed.
+    """
+
+    value: Callable[[Sequence[Any], Any, jax.Array], jax.Array]
+    aux: Callable[[Sequence[Any], Any, jax.Array], Any] | None
+    constants: list[Any]
+    noisy: bool
+    bytes: int
+
+
+def takes_key(fn: Callable[..., Any]) -> bool:
+    """Whether an objective is called as `fn(params, key)` rather than `fn(params)`.
+
+    Args:
+        fn: the objective.
+
+    Returns:
+        True if it has a second required parameter, or one named `key`.
+
+    Raises:
+        TypeError: if it is no function, or one of no or of three required parameters.
+
+    Example:
+        >>> takes_key(lambda params, key: 0.0), takes_key(lambda params, rate=0.1: 0.0)
+        (True, False)
+    """
+    if not callable(fn):
+        raise TypeError(f"`fn={fn!r}`: the objective must be a function of the parameters.")
+    try:
+        parameters = list(inspect.signature(fn).parameters.values())
+    except (ValueError, TypeError):  # some built-in functions have no signature
+        return False
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    required = [p for p in positional if p.default is p.empty]
+    keyword = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    any_number = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    if not positional and not any_number or len(required) > 2 or keyword:
+        raise TypeError(
+            f"`fn{inspect.signature(fn)}`: the objective must be called as fn(params), or as"
+            " fn(params, key) if it is random. Bind the other arguments with functools.partial."
+        )
+    return len(required) == 2 or (len(positional) > 1 and positional[1].name == "key")
+
+
+def trace(fn: Callable[..., Any], space: Space, direction: str) -> Objective:
+    """Traces an objective, once.
+
+    Arrays that the function captured become arguments: as constants of the program they would
+    be folded by the compiler, which can take a minute and gigabytes.
+
+    Args:
+        fn: `fn(params)` or `fn(params, key)`; returns a number, or `(number, aux)`.
+        space: where its parameters come from.
+        direction: `"min"` or `"max"`.
+
+    Returns:
+        The objective in house form.
+
+    Raises:
+        TraceError: if JAX cannot trace it; the message names the line.
+        TypeError: if it does not return one number.
+    """
+    noisy = takes_key(fn)
+
+    def called(point: Any, key: jax.Array) -> Any:
+        params = space.decode(point)
+        if not noisy:
+            return fn(params)
+        return fn(params, jax.random.wrap_key_data(key, impl="threefry2x32"))
+
+    point = jax.tree.map(_abstract, space.initial())
+    key = jax.ShapeDtypeStruct((2,), jnp.uint32)
+    try:
+        closed, shape = jax.make_jaxpr(called, return_shape=True)(point, key)
+    except Exception as error:
+        _explain(error, fn)
+        raise
+    has_aux = isinstance(shape, tuple) and len(shape) == 2
+    _check_number(shape[0] if has_aux else shape, fn)
+    structure = jax.tree.structure(shape)
+    constants: list[Any] = []
+    run = _hoisted(closed.jaxpr, closed.consts, constants)
+    sign = -1 if direction == "max" else 1
+
+    def returned(constants: Sequence[Any], point: Any, key: jax.Array) -> Any:
+        return jax.tree.unflatten(structure, run(constants, *jax.tree.leaves(point), key))
+
+    def value(constants: Sequence[Any], point: Any, key: jax.Array) -> jax.Array:
+        out = returned(constants, point, key)
+        return sign * jnp.asarray(out[0] if has_aux else out).astype(jnp.float32)
+
+    def aux(constants: Sequence[Any], point: Any, key: jax.Array) -> Any:
+        return returned(constants, point, key)[1]
+
+    return Objective(value, aux if has_aux else None, constants, noisy, _bytes(closed.jaxpr))
+
+
+def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype)
+
+
+def _check_number(shape: Any, fn: Any) -> None:
+    ok = isinstance(shape, jax.ShapeDtypeStruct) and shape.shape == ()
+    ok = ok and (jnp.issubdtype(shape.dtype, jnp.number) or shape.dtype == bool)
+    if not ok or jnp.issubdtype(shape.dtype, jnp.complexfloating):
+        got = getattr(shape, "str_short", lambda: None)() or shape
+        if isinstance(shape, jax.ShapeDtypeStruct):
+            got = f"{shape.dtype}{list(shape.shape)}"
+        raise TypeError(
+            f"`{_name(fn)}` must return one real number, or (number, aux), but it returned {got}."
+            " Reduce it to a number, for example with jnp.mean."
+        )
+
+
+def _hoisted(jaxpr: Any, constants: Sequence[Any], store: list[Any]) -> Callable[..., list[Any]]:
+    """A function of the constants and the arguments that does what a jaxpr says.
+
+    Calls of jitted functions are inlined, because the constants of a jitted function are its own:
+    nothing but inlining gets at them.
+    """
+    first = len(store)
+    store.extend(constants)
+    inner = {
+        number: _hoisted(eqn.params["jaxpr"].jaxpr, eqn.params["jaxpr"].consts, store)
+        for number, eqn in enumerate(jaxpr.eqns)
+        if eqn.primitive.name in ("jit", "pjit")
+    }
+
+    def run(values: Sequence[Any], *arguments: Any) -> list[Any]:
+        env = dict(zip(jaxpr.invars, arguments, strict=True))
+        env.update(zip(jaxpr.constvars, values[first : first + len(constants)], strict=True))
+
+        def read(atom: Any) -> Any:
+            return atom.val if isinstance(atom, jax.extend.core.Literal) else env[atom]
+
+        for number, eqn in enumerate(jaxpr.eqns):
+            operands = [read(atom) for atom in eqn.invars]
+            if number in inner:
+                results = inner[number](values, *operands)
+            else:
+                parameters = eqn.primitive.get_bind_params(eqn.params)
+                with eqn.ctx.manager:
+                    results = eqn.primitive.bind(*operands, **parameters)
+                results = results if eqn.primitive.multiple_results else [results]
+            env.update(zip(eqn.outvars, results, strict=True))
+        return [read(atom) for atom in jaxpr.outvars]
+
+    return run
+
+
+def _bytes(jaxpr: Any) -> int:
+    """Size of everything that a jaxpr computes, calls included."""
+    total = 0
+    for eqn in jaxpr.eqns:
+        for variable in eqn.outvars:
+            dtype = getattr(variable.aval, "dtype", None)
+            size = getattr(dtype, "itemsize", 8)
+            total += int(np.prod(getattr(variable.aval, "shape", ()))) * size
+        for inner in jax.tree.leaves(
+            list(eqn.params.values()), is_leaf=lambda leaf: hasattr(leaf, "eqns")
+        ):
+            if hasattr(inner, "eqns"):
+                total += _bytes(getattr(inner, "jaxpr", inner))
+    return total
+
+
+def _name(fn: Any) -> str:
+    return getattr(fn, "__name__", None) or repr(fn)
+
+
+def _explain(error: Exception, fn: Any) -> None:
+    """Raises a `TraceError` for what JAX cannot trace; else adds where it happened."""
+    place = _users_line(error)
+    tracing = isinstance(
+        error,
+        jax.errors.ConcretizationTypeError
+        | jax.errors.TracerArrayConversionError
+        | jax.errors.TracerIntegerConversionError
+        | jax.errors.UnexpectedTracerError
+        | jax.errors.NonConcreteBooleanIndexError,
+    )
+    if tracing:
+        reason = str(error).split("\n")[0].strip()
+        raise TraceError(
+            f"`{_name(fn)}` cannot be traced by JAX: {type(error).__name__} at {place}: {reason}"
+            " A value that is searched for is an abstract array there, without a number in it."
+            " Write the line with jax.numpy, jax.lax.cond or jnp.where instead of float(), if,"
+            " NumPy or other libraries."
+        ) from None
+    error.add_note(
+        f"jaxhop: raised while JAX traced `{_name(fn)}`, at {place}; the parameters are abstract"
+        " arrays there, without numbers in them."
+    )
+
+
+def _users_line(error: Exception) -> str:
+    """File and line of the last frame that is the user's own."""
+    own = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(_LIBRARIES)
+    ]
+    return f"{own[-1].filename}:{own[-1].lineno} ({own[-1].line})" if own else "an unknown line"

@@ -1,0 +1,318 @@
+"""What a search returns: the best candidate, how it was found, and tables of it."""
+
+import csv
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from jaxhop._budget import format_seconds
+from jaxhop._history import Flat, History
+from jaxhop._trials import PHASES, Report
+
+if TYPE_CHECKING:
+    import pandas
+
+StopReason = Literal["runtime", "evaluations", "target", "interrupted", "exhausted"]
+"""runtime, evaluations, target: that part of the budget; interrupted: Ctrl-C or a callback;
+exhausted: the space holds no candidate that was not tried."""
+
+_PARAMS_SHOWN = 6  # by `repr`, which is to stay short whatever the space
+
+
+class Phase(NamedTuple):
+    """One line of the table of phases.
+
+    Attributes:
+        name: one of `PHASES`.
+        evaluations: number of evaluations in the phase.
+        best_value: best value of the phase; NaN if it has no finite one.
+        seconds: time spent in the phase.
+    """
+
+    name: str
+    evaluations: int
+    best_value: float
+    seconds: float
+
+
+class PhaseTable:
+    """Sums up a search by phase, report by report, so that it is exact for any length.
+
+    Args:
+        direction: `"min"` or `"max"`.
+
+    Example:
+        >>> table = PhaseTable("min")
+        >>> table.add(Report(
+        ...     first=0, values=np.array([2.0, np.nan]), phase=np.array([0, 1], np.int8),
+        ...     step=np.arange(2), seconds=np.array([0.5, 0.75]), temperature=np.ones(2),
+        ...     accepted=np.ones(2, bool), improved=np.array([True, False]),
+        ...     best_value=2.0, elapsed=1.0, progress=0.5,
+        ... ))
+        >>> table.phases()[0], table.nan_share
+        (Phase(name='initial', evaluations=1, best_value=2.0, seconds=0.5), 0.5)
+    """
+
+    def __init__(self, direction: str):
+        self._better = np.fmin if direction == "min" else np.fmax
+        self._evaluations = np.zeros(len(PHASES), np.int64)
+        self._best = np.full(len(PHASES), np.nan)
+        self._seconds = np.zeros(len(PHASES))
+        self._clock = 0.0  # time of the row added last
+        self._not_finite = 0
+
+    def add(self, report: Report) -> None:
+        """Adds the evaluations of a report.
+
+        Args:
+            report: the report that follows the one added last.
+        """
+        finite = np.isfinite(report.values)
+        self._not_finite += int(np.sum(~finite))
+        values = np.where(finite, report.values, np.nan)
+        # A row took the time since the row before; what came in together took none but the first.
+        taken = np.diff(report.seconds, prepend=self._clock)
+        self._clock = float(report.seconds[-1]) if len(report.seconds) else self._clock
+        size = len(PHASES)
+        self._evaluations += np.bincount(report.phase, minlength=size)
+        self._seconds += np.bincount(report.phase, weights=taken, minlength=size)
+        self._better.at(self._best, report.phase, values)
+
+    @property
+    def nan_share(self) -> float:
+        """Share of the evaluations that were NaN or infinite."""
+        return self._not_finite / max(1, int(self._evaluations.sum()))
+
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases that had evaluations, in order.
+
+        Returns:
+            One `Phase` each.
+        """
+        columns = (self._evaluations.tolist(), self._best.tolist(), self._seconds.tolist())
+        lines = (Phase(*line) for line in zip(PHASES, *columns, strict=True))
+        return tuple(line for line in lines if line.evaluations)
+
+
+def format_phases(phases: Sequence[Phase]) -> str:
+    """Writes the table of phases.
+
+    Args:
+        phases: its lines.
+
+    Returns:
+        Text of one line a phase under a heading, without a newline at the end.
+
+    Example:
+        >>> print(format_phases([Phase("explore", 1000, 0.5, 2.0)]))
+        phase      evaluations    best value          time
+        explore          1,000           0.5           2 s
+    """
+    lines = [f"{'phase':8}{'evaluations':>14}{'best value':>14}{'time':>14}"]
+    for name, evaluations, best_value, seconds in phases:
+        time = format_seconds(seconds)
+        lines.append(f"{name:8}{evaluations:>14,}{best_value:>14.6g}{time:>14}")
+    return "\n".join(lines)
+
+
+def format_rate(evaluations: float, seconds: float) -> str:
+    """Writes a number of evaluations a second.
+
+    Args:
+        evaluations: how many.
+        seconds: in which time; in no time it is 0 a second.
+
+    Returns:
+        Text such as `"95.1k/s"`.
+
+    Example:
+        >>> format_rate(2_853_000, 30.0)
+        '95.1k/s'
+    """
+    rate = evaluations / seconds if seconds > 0 else 0.0
+    for unit in ("", "k", "M"):
+        if rate < 999.5:
+            return f"{rate:.3g}{unit}/s"
+        rate /= 1000
+    return f"{rate:.3g}G/s"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Result:
+    """What a search found, and how.
+
+    Attributes:
+        best: the best candidate, in the user's structure.
+        best_value: its value, in the user's direction.
+        history: the record of the evaluations.
+        stop_reason: what ended the search: `"runtime"`, `"evaluations"`, `"target"`,
+            `"interrupted"` or `"exhausted"`.
+        evaluations: how many evaluations were made, exactly.
+        seconds: how long they took.
+        compile_seconds: how long compilation took, on top of `seconds`.
+        nan_share: share of the evaluations that were NaN or infinite.
+        phases: the table of phases, exact also where the history is thinned.
+        direction: `"min"` or `"max"`.
+        seed: the seed of the search.
+        flat: turns a candidate into one value a name, for tables.
+        aux: what the objective returned beside the value of the best candidate, or None.
+
+    Example:
+        >>> history = History("min", lambda point: {"x": float(point[0])})
+        >>> table = PhaseTable("min")
+        >>> report = Report(
+        ...     first=0, values=np.array([2.0, 1.0]), phase=np.ones(2, np.int8),
+        ...     step=np.arange(2), seconds=np.array([0.1, 0.2]), temperature=np.ones(2),
+        ...     accepted=np.ones(2, bool), improved=np.ones(2, bool), kept=np.arange(2),
+        ...     points=(np.array([0.5, 0.25]),), best_value=1.0, elapsed=0.2, progress=1.0,
+        ... )
+        >>> history.append(report)
+        >>> table.add(report)
+        >>> result = Result(
+        ...     best={"x": 0.25}, best_value=1.0, history=history, stop_reason="evaluations",
+        ...     evaluations=2, seconds=0.2, compile_seconds=0.05, nan_share=table.nan_share,
+        ...     phases=table.phases(), direction="min", seed=0, flat=dict,
+        ... )
+        >>> result
+        Result: best value 1 (min), stopped by evaluations
+        best: x=0.25
+        2 evaluations in 200 ms (10/s), compiled in 50 ms
+        phase      evaluations    best value          time
+        explore              2             1        200 ms
+        >>> result.top(1)
+        [(1.0, {'x': 0.25})]
+    """
+
+    best: Any
+    best_value: float
+    history: History
+    stop_reason: StopReason
+    evaluations: int
+    seconds: float
+    compile_seconds: float
+    nan_share: float
+    phases: tuple[Phase, ...]
+    direction: str
+    seed: int
+    flat: Flat
+    aux: Any = None
+
+    @property
+    def best_params(self) -> Any:
+        """The best candidate: another name of `best`."""
+        return self.best
+
+    def top(self, k: int) -> list[tuple[float, Any]]:
+        """The best candidates, each once.
+
+        Args:
+            k: how many, at least 1.
+
+        Returns:
+            Up to k pairs of value and candidate, best first, among the evaluations whose
+            parameters were kept. Of equal candidates the best evaluation counts.
+
+        Raises:
+            ValueError: if k is less than 1.
+        """
+        if k < 1:
+            raise ValueError(f"`top(k={k!r})`: `k >= 1` must hold. Say `top(5)`.")
+        values = self.history["value"]
+        rows = self.history.stored
+        rows = rows[np.isfinite(values[rows])]
+        order = np.argsort(
+            values[rows] if self.direction == "min" else -values[rows], kind="stable"
+        )
+        found: dict[Any, tuple[float, Any]] = {}
+        points = set()  # spares decoding a point twice
+        for row in rows[order].tolist():
+            point = tuple(column.tobytes() for column in self.history.point(row) or ())
+            if point not in points:
+                points.add(point)
+                candidate = self.history.params(row)
+                # Two points can be one candidate, where values are rounded.
+                key = tuple((name, _key(leaf)) for name, leaf in self.flat(candidate).items())
+                found.setdefault(key, (float(values[row]), candidate))
+            if len(found) >= k:
+                break
+        return list(found.values())
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """The history as a data frame.
+
+        Returns:
+            One row a kept evaluation: evaluation, value, phase, step, seconds, temperature,
+            accepted, and `params.<name>` for each parameter where any was kept. Arrays are
+            objects.
+
+        Raises:
+            ImportError: if pandas is not installed.
+        """
+        return self.history.to_pandas(self.flat)
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Writes the history as a CSV file, over any file that is there.
+
+        Columns are those of `to_pandas`. Arrays are JSON lists; parameters that were not kept
+        are empty. pandas is not needed.
+
+        Args:
+            path: where to write.
+        """
+        table = self.history.to_dict(self.flat)
+        columns = [
+            # numpy's text is the shortest that reads back to the same float32 or float64.
+            column.astype(str).tolist() if isinstance(column, np.ndarray) else map(_cell, column)
+            for column in table.values()
+        ]
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(table)
+            writer.writerows(zip(*columns, strict=True))
+
+    def __repr__(self) -> str:
+        lines = [
+            f"Result: best value {self.best_value:.6g} ({self.direction}), "
+            f"stopped by {self.stop_reason}",
+            f"best: {_summary(self.flat(self.best))}",
+            f"{self.evaluations:,} evaluations in {format_seconds(self.seconds)} "
+            f"({format_rate(self.evaluations, self.seconds)}), "
+            f"compiled in {format_seconds(self.compile_seconds)}",
+        ]
+        if self.nan_share:
+            lines.append(f"{self.nan_share:.2%} of the values were NaN or infinite")
+        return "\n".join([*lines, format_phases(self.phases)])
+
+
+def _key(leaf: Any) -> Any:
+    """Something to tell leaves apart by; options that cannot be hashed are themselves only."""
+    if isinstance(leaf, np.ndarray):
+        return leaf.shape, leaf.tobytes()
+    try:
+        hash(leaf)
+    except TypeError:
+        return id(leaf)
+    return leaf
+
+
+def _cell(leaf: Any) -> str:
+    if leaf is None:
+        return ""
+    return json.dumps(leaf.tolist()) if isinstance(leaf, np.ndarray) else str(leaf)
+
+
+def _summary(flat: dict[str, Any]) -> str:
+    shown = [f"{name}={_short(leaf)}" for name, leaf in list(flat.items())[:_PARAMS_SHOWN]]
+    more = len(flat) - len(shown)
+    return ", ".join(shown) + (f", and {more} more" if more else "")
+
+
+def _short(leaf: Any) -> str:
+    if isinstance(leaf, np.ndarray):
+        return f"{leaf.dtype}{list(leaf.shape)}"
+    text = f"{leaf:.6g}" if isinstance(leaf, float) else repr(leaf)
+    return text if len(text) <= 40 else f"{text[:37]}..."

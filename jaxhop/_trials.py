@@ -1,0 +1,96 @@
+"""The nouns that the search hands to its host side: phases, the start and the reports."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from jaxhop._budget import Budget
+
+PHASES = ("initial", "explore", "anneal", "confirm")
+"""Names of the phases; a report holds positions in this tuple.
+
+initial: points the user gave, and the middle of the space; explore: candidates from anywhere;
+anneal: moves away from good candidates; confirm: finalists of a noisy objective once more.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """What is known before the first evaluation.
+
+    Attributes:
+        budget: what will end the search.
+        direction: `"min"` or `"max"`.
+        seed: the seed of the search.
+        size: number of coordinates of the space.
+
+    Example:
+        >>> Start(budget=Budget.of(evaluations=100), direction="min", seed=0, size=2).size
+        2
+    """
+
+    budget: Budget
+    direction: str
+    seed: int
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Report:
+    """What one visit of the host hands out: the n evaluations since the visit before.
+
+    Everything is numpy. Row i is evaluation `first + i`.
+
+    Attributes:
+        first: number of evaluations before these.
+        values: float64[n], as the objective gave them, NaN and infinities included.
+        phase: int8[n], positions in `PHASES`.
+        step: int64[n], number of the round.
+        seconds: float64[n], since the clock started.
+        temperature: float32[n], in (0, 1], with which the candidate was made.
+        accepted: bool[n], whether the search went on from the candidate.
+        improved: bool[n], whether the candidate was the best so far when it was evaluated.
+        kept: int64[m], ascending: rows whose parameters came along (the improvements; all rows
+            of small spaces).
+        points: parameters of the kept rows: one array [m, ...] per column of the space.
+        best_value: best value so far; NaN as long as there is none.
+        elapsed: seconds since the clock started.
+        progress: share of the budget that is used, in [0, 1].
+
+    Example:
+        >>> report = Report(
+        ...     first=0, values=np.array([2.0, 1.0]), phase=np.zeros(2, np.int8),
+        ...     step=np.zeros(2, np.int64), seconds=np.array([0.1, 0.1]),
+        ...     temperature=np.ones(2, np.float32), accepted=np.ones(2, bool),
+        ...     improved=np.ones(2, bool), best_value=1.0, elapsed=0.2, progress=0.25,
+        ... )
+        >>> report.evaluations, round(report.remaining, 6)
+        (2, 0.6)
+    """
+
+    first: int
+    values: np.ndarray
+    phase: np.ndarray
+    step: np.ndarray
+    seconds: np.ndarray
+    temperature: np.ndarray
+    accepted: np.ndarray
+    improved: np.ndarray
+    kept: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    points: tuple[np.ndarray, ...] = ()
+    best_value: float
+    elapsed: float
+    progress: float
+
+    @property
+    def evaluations(self) -> int:
+        """Number of evaluations after these."""
+        return self.first + len(self.values)
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left at the present pace; infinite as long as there is no progress."""
+        if self.progress <= 0:
+            return math.inf
+        return self.elapsed * (1 - self.progress) / self.progress

@@ -1,0 +1,436 @@
+"""Annealed MCMC: explore, then chains of perturbations under a falling temperature.
+
+The skeleton is Algorithm 1 of PyHopper (Lechner et al. 2022): random search, then perturbations
+of good candidates, scheduled by the budget that is left. A round makes `population` proposals
+from a few chains. Improving moves of a chain are added up, and the sum is *hoped* to be better
+still: the next round perturbs the sum and evaluates it beside its perturbations. If the hope was
+vain the chain falls back. So a wide population of sparse moves advances like many narrow rounds.
+"""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxhop import _noise
+from jaxhop._trials import PHASES
+from jaxhop.algorithms._base import (
+    Algorithm,
+    Batch,
+    Info,
+    Recipe,
+    choose,
+    first_points,
+    put,
+    rows,
+    usable,
+)
+from jaxhop.space import Proposal, Space
+
+_EXPLORE, _ANNEAL, _CONFIRM = (PHASES.index(name) for name in ("explore", "anneal", "confirm"))
+_CHAIN_BYTES = 16 * 2**20
+_PROPOSALS_PER_CHAIN = 64  # below that a chain has too few improving moves to add up
+_ADDED_MOVES = 32  # more improving moves than that a round change little, and each is made again
+_CONFIRM_FROM = 0.9  # a noisy search spends the rest of its budget on its finalists
+_REPEATS = 8  # fewer evaluations than that of a noisy candidate do not make it the best
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AnnealedState:
+    """Chains, and the best point of all. Size: (2 chains + 1) points.
+
+    Attributes:
+        key: uint32[2], scrambles the low-discrepancy points.
+        round: int32, rounds told.
+        evaluated: float32, evaluations told.
+        points: points[chains], evaluated, best chain first.
+        values: float32[chains], their values; infinite where there is none yet.
+        hoped: points[chains], what the next proposals start from: the chain's point, or that with
+            several improving moves added up.
+        pending: bool[chains], whether `hoped` is such a sum, still to be evaluated.
+        change: float32, typical size of the change that a proposal makes to the value.
+        means: float32[chains + 1], noisy only: mean value of each chain's point, last the best's.
+        counts: float32[chains + 1], noisy only: evaluations behind each mean.
+        best: the best point.
+        best_value: float32, its value.
+        given: int32, how many of the first round's candidates are `points` as they are.
+        info: phase, temperature and accepted candidates of the last round.
+    """
+
+    key: jax.Array
+    round: jax.Array
+    evaluated: jax.Array
+    points: Any
+    values: jax.Array
+    hoped: Any
+    pending: jax.Array
+    change: jax.Array
+    means: jax.Array
+    counts: jax.Array
+    best: Any
+    best_value: jax.Array
+    given: jax.Array
+    info: Info
+
+
+class _Plan(NamedTuple):
+    """Which candidates `tell` makes again, and what becomes of them."""
+
+    points: Any  # chains before the picks are put in
+    values: jax.Array
+    pick: jax.Array  # candidates to make again, the most important first
+    count: jax.Array  # how many of them
+    chain: jax.Array  # int32[pick], the chain of each
+    settle: jax.Array  # bool[pick]: the chain moves to this candidate
+    add: jax.Array  # bool[pick]: its move is added to the hoped sum
+    sum_up: jax.Array  # bool[chains]: the sum is hoped for; else the chain's own point is
+    change: jax.Array
+    accepted: jax.Array
+
+
+def annealed_mcmc(
+    *,
+    chains: int | None = None,
+    explore: float = 0.1,
+    start_temperature: float = 0.5,
+    end_temperature: float | None = None,
+    spread: float = 1.0,
+) -> Recipe:
+    """Random search, then annealed MCMC whose chains merge as the temperature falls.
+
+    A proposal changes k coordinates, k log-uniform between 1 and 50 D / N (N: the evaluations the
+    budget allows for): one at a time where the budget can visit each coordinate often, many where
+    it cannot. Its step is the temperature times a log-normal factor, over the root of k. The
+    temperature falls geometrically over the budget that remains after exploring, the further the
+    more evaluations there are for a coordinate. A chain moves to its best proposal if that
+    improves, else by Metropolis' rule on the change over the typical change of a proposal, so that
+    the objective's units do not matter. Falling behind ends a chain: its proposals go to better
+    ones, until one chain has them all.
+
+    Args:
+        chains: current points kept, at least 1. Default: one for 64 proposals a round, as long as
+            the state fits in the larger of 4 D floats and 16 MB (2 chains + 1 points are held).
+        explore: share of the budget spent on candidates from anywhere, in [0, 1); scalars from a
+            low-discrepancy sequence, arrays at random.
+        start_temperature: first step of a numeric coordinate, in units of its range.
+        end_temperature: last one. Default: 5e-5 at 200 evaluations a coordinate, with the third
+            power of that number, between 1e-6 and 0.2: ending too low starves a small budget,
+            ending too high wastes a large one.
+        spread: standard deviation of the logarithm of the step; 0 makes all steps alike.
+
+    Returns:
+        A recipe; see `jaxhop.algorithms.Recipe`.
+
+    Raises:
+        ValueError: if a setting is out of its range.
+
+    Example:
+        >>> import jaxhop
+        >>> result = jaxhop.search(
+        ...     lambda p: (p["x"] - 2) ** 2, {"x": jaxhop.float(-5, 5)}, evaluations=2000,
+        ...     algorithm=jaxhop.algorithms.annealed_mcmc(chains=2), progress=False,
+        ... )
+        >>> bool(abs(result.best["x"] - 2) < 0.01)
+        True
+    """
+    _check(chains, explore, start_temperature, end_temperature, spread)
+
+    def recipe(space: Any, population: int, *, noisy: bool = False) -> Algorithm:
+        space = Space(space)
+        mcmc = _AnnealedMCMC(
+            space=space,
+            population=population,
+            noisy=noisy,
+            chains=_chains(space, population, noisy, chains),
+            explore=explore,
+            start=start_temperature,
+            end=end_temperature,
+            spread=spread,
+        )
+        return Algorithm(mcmc.init, mcmc.ask, mcmc.tell, mcmc.width)
+
+    return recipe
+
+
+def _check(
+    chains: int | None, explore: float, start: float, end: float | None, spread: float
+) -> None:
+    if chains is not None and (not isinstance(chains, int) or chains < 1):
+        raise ValueError(f"`chains={chains!r}`: a whole number of at least 1 must be given.")
+    if not 0 <= explore < 1:
+        raise ValueError(f"`explore={explore!r}`: a share in [0, 1) must be given, such as 0.1.")
+    if not 0 < start <= 1:
+        raise ValueError(f"`start_temperature={start!r}`: it must be in (0, 1], such as 0.5.")
+    if end is not None and not 0 < end <= start:
+        raise ValueError(
+            f"`end_temperature={end!r}`: it must be in (0, start_temperature={start!r}]."
+        )
+    if not spread >= 0:
+        raise ValueError(f"`spread={spread!r}`: it must not be negative. Give 0 for equal steps.")
+
+
+def _chains(space: Space, population: int, noisy: bool, chains: int | None) -> int:
+    """Number of chains: what was asked for, or what population and memory suggest."""
+    if chains is None:
+        point_bytes = max(sum(leaf.nbytes for leaf in jax.tree.leaves(space.initial())), 1)
+        fit = (max(_CHAIN_BYTES, 4 * point_bytes) // point_bytes - 1) // 2
+        chains = max(1, min(population // _PROPOSALS_PER_CHAIN, fit))
+    # A noisy search evaluates each chain twice a round, beside its proposals.
+    return min(chains, max(1, population // 4) if noisy else population)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _AnnealedMCMC:
+    """The three functions, closed over the problem and the settings."""
+
+    space: Space
+    population: int
+    noisy: bool
+    chains: int
+    explore: float
+    start: float
+    end: float | None
+    spread: float
+
+    def init(self, key: Any, points: Any = None) -> AnnealedState:
+        points = first_points(self.space, points)
+        given = jax.tree.leaves(points)[0].shape[0]
+        stored = max(self.chains, given)
+        points = rows(points, jnp.minimum(jnp.arange(stored), given - 1))
+        return AnnealedState(
+            key=_noise.raw(key),
+            round=jnp.int32(0),
+            evaluated=jnp.float32(0),
+            points=points,
+            values=jnp.full(stored, jnp.inf, jnp.float32),
+            hoped=points,
+            pending=jnp.zeros(stored, bool),
+            change=jnp.float32(jnp.nan),
+            means=jnp.zeros(stored + 1, jnp.float32),
+            counts=jnp.zeros(stored + 1, jnp.float32),
+            best=rows(points, 0),
+            best_value=jnp.float32(jnp.inf),
+            given=jnp.int32(given),
+            info=Info(jnp.int32(_EXPLORE), jnp.float32(1), jnp.zeros(self.population, bool)),
+        )
+
+    def ask(self, key: Any, index: Any, state: AnnealedState, progress: Any) -> Any:
+        key = _noise.fold_in(_noise.raw(key), index)
+        return jax.lax.cond(
+            self._phase(state, progress) == _EXPLORE,
+            lambda: self._anywhere(key, index, state),
+            lambda: self._nearby(key, index, state, progress),
+        )
+
+    def tell(
+        self, key: Any, state: AnnealedState, batch: Batch, values: jax.Array, progress: Any
+    ) -> AnnealedState:
+        values = usable(values, batch.valid)
+        phase = self._phase(state, progress)
+        plan = jax.lax.cond(
+            phase == _EXPLORE,
+            lambda: self._survive(state, values),
+            lambda: self._metropolis(key, state, values, progress),
+        )
+        winner = jnp.argmin(values)
+        improved = values[winner] < state.best_value
+        points, hoped, best = self._carry_out(plan, state, batch, winner, improved & ~self.noisy)
+        order = jnp.argsort(plan.values)
+        state = dataclasses.replace(
+            state,
+            round=state.round + 1,
+            evaluated=state.evaluated + jnp.sum(batch.valid),
+            points=rows(points, order),
+            values=plan.values[order],
+            hoped=rows(hoped, order),
+            pending=plan.sum_up[order],
+            change=plan.change,
+            best=best,
+            best_value=jnp.where(improved, values[winner], state.best_value),
+            info=Info(
+                phase.astype(jnp.int32),
+                jnp.float32(self._temperature(state, progress)),
+                plan.accepted & batch.valid,
+            ),
+        )
+        return state
+
+    def width(self, state: AnnealedState, progress: Any) -> jax.Array:
+        del state, progress
+        return jnp.int32(self.population)
+
+    # Schedules: functions of progress and of the evaluations that the budget seems to allow for.
+
+    def _annealing(self, progress: Any) -> jax.Array:
+        """Share of the annealing that is over, in [0, 1]."""
+        last = _CONFIRM_FROM if self.noisy else 1.0
+        return jnp.clip((progress - self.explore) / (last - self.explore), 0, 1)
+
+    def _phase(self, state: AnnealedState, progress: Any) -> jax.Array:
+        exploring = (progress < self.explore) | (state.round == 0)
+        return jnp.where(exploring, _EXPLORE, _ANNEAL)
+
+    def _visits(self, state: AnnealedState, progress: Any) -> jax.Array:
+        """Evaluations for each coordinate that the whole budget will have allowed for."""
+        expected = jnp.maximum(state.evaluated, 1) / jnp.clip(progress, 1e-9, 1)
+        return expected / self.space.size
+
+    def _temperature(self, state: AnnealedState, progress: Any) -> jax.Array:
+        """In (0, 1]: 1 at first, the end temperature over the first one at last."""
+        if self.end is not None:
+            low = jnp.float32(self.end)
+        else:
+            low = jnp.clip(5e-5 * (200 / self._visits(state, progress)) ** 3, 1e-6, 0.2)
+        return jnp.minimum(low / self.start, 1) ** self._annealing(progress)
+
+    def _active(self, state: AnnealedState, progress: Any) -> jax.Array:
+        """How many chains get proposals: all at first, one in the second half."""
+        falling = jnp.ceil(self.chains * (1 - 2 * self._annealing(progress)))
+        alive = jnp.sum(jnp.isfinite(state.values))
+        return jnp.maximum(1, jnp.minimum(falling.astype(jnp.int32), alive))
+
+    # Candidates.
+
+    def _anywhere(self, key: jax.Array, index: Any, state: AnnealedState) -> Any:
+        """A draw from the whole space; in the first round, the given points before that."""
+        number = state.round * self.population + index
+        drawn = self.space.draw(key, number, state.key)
+        given = (state.round == 0) & (index < state.given)
+        return choose(given, rows(state.points, index * given), drawn)
+
+    def _nearby(self, key: jax.Array, index: Any, state: AnnealedState, progress: Any) -> Any:
+        """A perturbation of what a chain hopes for, or that itself where it is still untried."""
+        chain, repeats = self._assignment(index, state, progress)
+        (how_many, which), (how_far, _) = _noise.pairs(key, 2, offset=self.space.pairs)
+        most = jnp.clip(50 / self._visits(state, progress), 1, self.space.size)
+        k = jnp.exp(_noise.uniform(how_many) * jnp.log(most))
+        temperature = self._temperature(state, progress)
+        step = self.start * temperature * jnp.exp(self.spread * _noise.normal(how_far))
+        proposal = Proposal(
+            rate=jnp.where(repeats, 0, (k - 1) / self.space.size),
+            step=step / jnp.sqrt(k),
+            temperature=temperature,
+            forced=jnp.where(repeats, -1, _noise.below(which, self.space.size)),
+        )
+        return self.space.move(key, rows(state.hoped, chain), proposal)
+
+    def _assignment(
+        self, index: Any, state: AnnealedState, progress: Any
+    ) -> tuple[jax.Array, jax.Array]:
+        """The chain of a candidate, and whether it repeats what the chain hopes for."""
+        active = self._active(state, progress)
+        chain = index % active
+        return chain, (index < active) & state.pending[chain]
+
+    # What becomes of the values.
+
+    def _survive(self, state: AnnealedState, values: jax.Array) -> _Plan:
+        """Exploring: the best of chains and candidates become the chains."""
+        stored = state.values.shape[0]
+        both = jnp.concatenate([state.values, values])
+        value, order = jax.lax.top_k(-both, stored)
+        new = order >= stored
+        slots = jnp.argsort(~new)  # those with a new point first
+        pick = jnp.maximum(order[slots] - stored, 0)
+        length = self._picks(stored)
+        return _Plan(
+            points=rows(state.points, jnp.where(new, 0, order)),
+            values=-value,
+            pick=jnp.resize(pick, length),
+            count=jnp.sum(new),
+            chain=jnp.resize(slots, length),
+            settle=jnp.ones(length, bool),
+            add=jnp.zeros(length, bool),
+            sum_up=jnp.zeros(stored, bool),
+            change=state.change,
+            accepted=jnp.zeros_like(values, bool).at[pick].max(new[slots]),
+        )
+
+    def _metropolis(
+        self, key: Any, state: AnnealedState, values: jax.Array, progress: Any
+    ) -> _Plan:
+        """Annealing: each chain moves to its best proposal, or stays."""
+        stored = state.values.shape[0]
+        index = jnp.arange(self.population)
+        chain, repeats = self._assignment(index, state, progress)
+        # What the proposals started from: the hoped sums if they were tried, else the points.
+        tried = state.pending & (jnp.arange(stored) < self._active(state, progress))
+        start = jnp.where(tried, values[jnp.minimum(jnp.arange(stored), self.population - 1)],
+                          state.values)
+        proposed = jnp.where(repeats, jnp.inf, values)
+        best = jax.ops.segment_min(proposed, chain, stored)
+        target = jnp.minimum(best, start)
+        heat = self.start * self._temperature(state, progress) * state.change
+        worse = target - state.values
+        luck = _noise.uniform(_noise.pairs(_noise.fold_in(_noise.raw(key), -1), stored)[0])
+        accept = (worse <= 0) | (luck < jnp.exp(-worse / heat))
+        gain = _gain(start[chain], proposed)
+        improving = gain > 0
+        settles = accept & (best < start)
+        settle = settles[chain] & (proposed == best[chain]) & jnp.isfinite(proposed)
+        add = improving & (start - state.values <= heat)[chain] if self._sums else improving & False
+        winner = jnp.argmin(values)
+        important = settle | (index == winner) & (values[winner] < state.best_value)
+        score = jnp.where(important, jnp.inf, jnp.where(add, gain, -jnp.inf))
+        rank, pick = jax.lax.top_k(score, self._picks(stored))
+        picked = jnp.zeros(self.population, bool).at[pick].set(rank > -jnp.inf)
+        added = jax.ops.segment_sum((picked & add).astype(jnp.int32), chain, stored)
+        went = accept & tried & ~settles
+        return _Plan(
+            points=choose(went, state.hoped, state.points),
+            values=jnp.where(accept, target, state.values),
+            pick=pick,
+            count=jnp.sum(rank > -jnp.inf),
+            chain=chain[pick],
+            settle=settle[pick],
+            add=add[pick],
+            sum_up=added > 1,
+            change=_typical(state.change, start[chain] - proposed),
+            accepted=picked & (settle | add),
+        )
+
+    @property
+    def _sums(self) -> bool:
+        """Whether moves can be added up: a sum of moves of one coordinate is nothing new."""
+        return self.space.size > 1
+
+    def _picks(self, stored: int) -> int:
+        return min(self.population, _ADDED_MOVES + stored + 1)
+
+    def _carry_out(
+        self, plan: _Plan, state: AnnealedState, batch: Batch, winner: jax.Array, improved: Any
+    ) -> tuple[Any, Any, Any]:
+        """Makes the picked candidates again, the most important one last, and puts them in."""
+
+        def put_in(turn: jax.Array, carry: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+            points, sums, best = carry
+            at = plan.count - 1 - turn
+            chain = plan.chain[at]
+            candidate = batch.candidate(plan.pick[at])
+            moved = self.space.transfer(rows(state.hoped, chain), candidate, rows(sums, chain))
+            return (
+                put(points, chain, candidate, plan.settle[at]),
+                put(sums, chain, moved, plan.add[at]),
+                choose(improved & (plan.pick[at] == winner), candidate, best),
+            )
+
+        carry = (plan.points, state.hoped, state.best)
+        points, sums, best = jax.lax.fori_loop(0, plan.count, put_in, carry)
+        return points, choose(plan.sum_up, sums, points), best
+
+
+def _gain(start: jax.Array, proposed: jax.Array) -> jax.Array:
+    """How much better than its start each proposal is; finite, and largest where that was NaN."""
+    gain = jnp.where(jnp.isfinite(start), start - proposed, jnp.finfo(jnp.float32).max)
+    return jnp.where(jnp.isfinite(proposed), gain, -jnp.inf)
+
+
+def _typical(before: jax.Array, changes: jax.Array) -> jax.Array:
+    """Moving geometric mean of the sizes of changes that are neither zero nor infinite."""
+    use = jnp.isfinite(changes) & (changes != 0)
+    logs = jnp.where(use, jnp.log(jnp.where(use, jnp.abs(changes), 1)), 0)
+    now = jnp.exp(jnp.sum(logs) / jnp.maximum(jnp.sum(use), 1))
+    mixed = jnp.where(jnp.isnan(before), now, 0.9 * before + 0.1 * now)
+    return jnp.where(jnp.any(use), mixed, before)

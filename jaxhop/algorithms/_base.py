@@ -1,0 +1,230 @@
+"""The contract of an algorithm: three pure functions over a state."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+
+from jaxhop import _noise
+from jaxhop.space import Space
+
+
+class Batch(NamedTuple):
+    """The candidates of one round, as `tell` gets them.
+
+    Nobody stores a population: `candidate` makes candidate i again from its key (devices), or
+    looks it up (workers, whose state has moved on since).
+
+    Attributes:
+        candidate: from a traced position in [0, population) to the candidate's point.
+        index: int32[population], the number of each candidate in its round.
+        valid: bool[population], false where there is no value: a last round may be shorter.
+    """
+
+    candidate: Callable[[Any], Any]
+    index: jax.Array
+    valid: jax.Array
+
+
+class Info(NamedTuple):
+    """What a state says of its last round, for people to look at; algorithms need it not.
+
+    Attributes:
+        phase: int32, position in `jaxhop._trials.PHASES`.
+        temperature: float32, in (0, 1].
+        accepted: bool[population], whether the search goes on from the candidate.
+    """
+
+    phase: jax.Array
+    temperature: jax.Array
+    accepted: jax.Array
+
+
+class State(Protocol):
+    """What the state of every algorithm holds beside its own things.
+
+    A state is a pytree of arrays; `tell` gives back the same structure, shapes and dtypes.
+
+    Attributes:
+        best: the point to return, one array per column of the space.
+        best_value: float32, its value; infinite as long as there is none.
+    """
+
+    @property
+    def best(self) -> Any:
+        """The point to return."""
+
+    @property
+    def best_value(self) -> jax.Array:
+        """Its value."""
+
+
+class Algorithm(NamedTuple):
+    """A way to search: pure functions that close over their settings.
+
+    `ask` reads, `tell` writes. Time enters as `progress` only, the used share of the budget in
+    [0, 1]; values are minimised. A point is the internal form of a candidate: what
+    `Space.encode` gives and `Space.decode` takes.
+
+    Attributes:
+        init: `init(key, points=None) -> state`; `points` are the first candidates, stacked along
+            a leading axis, and are evaluated before all others. Default: the space's initial one.
+        ask: `ask(key, index, state, progress) -> point` makes one candidate of a round and changes
+            nothing. `key` is the round's, `index` the candidate's number in the round: the
+            candidate depends on these, the state and the progress, and on nothing else.
+        tell: `tell(key, state, batch, values, progress) -> state` with the values float32
+            [population] of a round. A value that is NaN or infinite must never win.
+        width: `width(state, progress) -> int`, how many candidates the next round has, at most the
+            population. Default: the whole population.
+
+    Example:
+        >>> import jax, jax.numpy as jnp, jaxhop
+        >>> space = jaxhop.Space({"x": jaxhop.float(-5, 5, shape=(3,))})
+        >>> algorithm = jaxhop.algorithms.annealed_mcmc()(space, population=16)
+        >>> def loss(point):
+        ...     return jnp.sum((space.decode(point)["x"] - 1) ** 2)
+        >>> def round(state, inputs):
+        ...     key, progress = inputs
+        ...     return jaxhop.algorithms.step(algorithm, loss, 16, key, state, progress), None
+        >>> keys = jax.random.split(jax.random.key(1), 100)
+        >>> start = algorithm.init(jax.random.key(0))
+        >>> scan = jax.jit(lambda state: jax.lax.scan(round, state, (keys, jnp.arange(100) / 100)))
+        >>> state, _ = scan(start)
+        >>> bool(state.best_value < 0.01)
+        True
+    """
+
+    init: Callable[..., Any]
+    ask: Callable[..., Any]
+    tell: Callable[..., Any]
+    width: Callable[[Any, Any], Any] | None = None
+
+
+class Recipe(Protocol):
+    """What the factories of `jaxhop.algorithms` return: settings, waiting for a problem."""
+
+    def __call__(self, space: Any, population: int, *, noisy: bool = False) -> Algorithm:
+        """The algorithm for a problem.
+
+        Args:
+            space: a `Space`, or the tree that describes one.
+            population: candidates a round.
+            noisy: whether two evaluations of one candidate can differ.
+
+        Returns:
+            An algorithm.
+        """
+        ...
+
+
+def step(
+    algorithm: Algorithm,
+    value: Callable[[Any], Any],
+    population: int,
+    key: Any,
+    state: Any,
+    progress: Any,
+) -> Any:
+    """One round: ask, evaluate, tell; for loops of your own under `jit` and `scan`.
+
+    Args:
+        algorithm: the algorithm.
+        value: from a point to its value, to be minimised.
+        population: candidates a round, as the algorithm was made with.
+        key: the round's key.
+        state: the state before.
+        progress: used share of the budget, in [0, 1].
+
+    Returns:
+        The state after.
+
+    Example:
+        See `Algorithm`.
+    """
+    key = _noise.raw(key)
+    index = jnp.arange(population, dtype=jnp.int32)
+
+    def candidate(i: Any) -> Any:
+        return algorithm.ask(key, i, state, progress)
+
+    values = jax.vmap(lambda i: value(candidate(i)))(index)
+    width = population if algorithm.width is None else algorithm.width(state, progress)
+    batch = Batch(candidate, index, index < width)
+    return algorithm.tell(key, state, batch, values, progress)
+
+
+def usable(values: jax.Array, valid: jax.Array) -> jax.Array:
+    """Values of which only the usable ones can win: NaN, infinite and missing ones become +inf.
+
+    Args:
+        values: float32[population].
+        valid: bool[population].
+
+    Returns:
+        float32[population].
+    """
+    return jnp.where(valid & jnp.isfinite(values), values.astype(jnp.float32), jnp.inf)
+
+
+def first_points(space: Space, points: Any) -> Any:
+    """The first candidates, stacked: what was given, or the space's initial one.
+
+    Args:
+        space: the space.
+        points: stacked points, or None.
+
+    Returns:
+        Stacked points.
+    """
+    if points is None:
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], space.initial())
+    return jax.tree.map(jnp.asarray, points)
+
+
+def rows(points: Any, index: Any) -> Any:
+    """Some of the points that are stacked along a leading axis.
+
+    Args:
+        points: stacked points.
+        index: int32, one position or several.
+
+    Returns:
+        The point, or the points at these positions.
+    """
+    return jax.tree.map(lambda leaf: leaf[index], points)
+
+
+def put(points: Any, index: Any, point: Any, when: Any = True) -> Any:
+    """Stacked points with one of them replaced, if a condition holds.
+
+    Args:
+        points: stacked points.
+        index: int32, the position.
+        point: the new point.
+        when: bool.
+
+    Returns:
+        Stacked points.
+    """
+    return jax.tree.map(
+        lambda leaf, new: leaf.at[index].set(jnp.where(when, new, leaf[index])), points, point
+    )
+
+
+def choose(when: Any, these: Any, those: Any) -> Any:
+    """These points where a condition holds, those elsewhere.
+
+    Args:
+        when: bool, a scalar or one for each stacked point.
+        these: a point, or stacked points.
+        those: the like.
+
+    Returns:
+        The like.
+    """
+
+    def pick(this: jax.Array, that: jax.Array) -> jax.Array:
+        return jnp.where(jnp.reshape(when, jnp.shape(when) + (1,) * (this.ndim - jnp.ndim(when))), this, that)
+
+    return jax.tree.map(pick, these, those)

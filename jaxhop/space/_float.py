@@ -1,0 +1,393 @@
+"""Real numbers: bounded, bounded on one side or unbounded; linear or log-uniform; rounded."""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxhop import _noise
+from jaxhop.space import _check
+from jaxhop.space._decimal import inward, to_decimal
+from jaxhop.space._parameter import Parameter, Proposal, moving
+
+
+@dataclass(frozen=True, eq=False, init=False, repr=False)
+class Float(Parameter):
+    """A real number or an array of them; `jaxhop.float`.
+
+    Coordinates are the number over the width of its range (its logarithm over the width in
+    logarithms if `log`, or the number over `scale` if a bound is missing), not shifted, so
+    that numbers near 0 keep their precision.
+
+    Args:
+        low: lower bound, included. Default None: none.
+        high: upper bound, included. Default None: none. `float(low, high)` gives both;
+            one bound alone is given by name, `float(low=0)`.
+        fmt: "0.2f" for numbers with two decimals, "0.2g" for log-uniform ones with two
+            significant digits; also as third positional argument. Default None: not rounded.
+        log: whether sampled and moved on a logarithmic scale; needs two positive bounds.
+            Default False.
+        precision: legal numbers have so many decimals, or significant digits if `log`.
+            Default None: not rounded.
+        scale: typical size of the number, where a bound is missing: samples are normal
+            with this deviation, from 0 or inwards from the one bound. Default 1.
+        shape: shape of an array of parameters, each with its own bounds if these are
+            arrays. Default (): one number.
+        init: where a search starts. Default None: the middle of the range (of the
+            logarithms if `log`), `scale` inwards from a single bound, 0 without bounds.
+        dtype: floating dtype of the values. Default float32.
+
+    Raises:
+        ValueError: if the arguments contradict each other or leave no legal value.
+        TypeError: if they are not numbers.
+
+    Example:
+        >>> rate = Float(1e-5, 1e-1, "0.1g")
+        >>> rate
+        float(low=1e-05, high=0.1, log=True, precision=1)
+        >>> rate.initial()
+        0.001
+    """
+
+    low: np.ndarray | None
+    high: np.ndarray | None
+    log: bool
+    precision: int | None
+    scale: np.ndarray
+    shape: tuple[int, ...]
+    init: np.ndarray | None
+    dtype: Any
+
+    def __init__(
+        self,
+        *bounds: Any,
+        low: Any = None,
+        high: Any = None,
+        fmt: str | None = None,
+        log: bool = False,
+        precision: int | None = None,
+        scale: Any = 1.0,
+        shape: int | tuple[int, ...] = (),
+        init: Any = None,
+        dtype: Any = jnp.float32,
+    ) -> None:
+        named = {"low": low, "high": high, "fmt": fmt, "log": log, "precision": precision}
+        subject = _check.call("float", *bounds, **named)
+        low, high, fmt = _positions(bounds, low, high, fmt, subject)
+        if fmt is not None:
+            if log or precision is not None:
+                raise ValueError(
+                    f"`{subject}`: `fmt` already says what `log` and `precision` say."
+                    " Give fmt alone, or log= and precision=."
+                )
+            log, precision = _read_format(fmt, subject)
+        if precision is not None:
+            precision = _check.whole(precision, "precision", subject, int(log))
+        shape = _check.lengths(shape, subject)
+        numbers: dict[str, Any] = {}
+        for name, value in (("low", low), ("high", high), ("scale", scale), ("init", init)):
+            if value is not None:
+                value = _check.reals(value, name, subject)
+                value = _check.spread(value, shape, name, subject)
+            numbers[name] = value
+        kind = _floating(dtype, subject)
+        _check_bounds(numbers, bool(log), kind, subject)
+        if precision is not None:
+            _round_bounds(numbers, bool(log), precision, kind, subject)
+        settings = {"log": bool(log), "precision": precision, "shape": shape, "dtype": kind}
+        for name, value in (numbers | settings).items():
+            object.__setattr__(self, name, value)
+        if self.init is not None:
+            self._refuse_illegal(np.broadcast_to(self.init, shape), "init")
+            object.__setattr__(self, "init", self.init.astype(kind))
+
+    def __repr__(self) -> str:
+        shown = {
+            "low": self.low,
+            "high": self.high,
+            "log": self.log,
+            "precision": self.precision,
+            "scale": self.scale if np.any(self.scale != 1) else None,
+            "shape": self.shape or None,
+            "dtype": self.dtype.name if self.dtype != np.float32 else None,
+        }
+        return _check.call("float", **shown)
+
+    @property
+    def size(self) -> int:
+        single = self.bounded and np.all(self.low == self.high)
+        return 0 if single else self.pairs
+
+    @property
+    def pairs(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether both bounds are given."""
+        return self.low is not None and self.high is not None
+
+    @property
+    def unit(self) -> np.ndarray:
+        """float64 width of one coordinate, in numbers or in their logarithms."""
+        if self.low is None or self.high is None:
+            return self.scale
+        width = np.log(self.high / self.low) if self.log else self.high - self.low
+        return np.where(width > 0, width, 1.0)  # a single legal value has no width
+
+    def initial(self) -> Any:
+        if self.init is not None:
+            start = self.init
+        elif self.low is not None and self.high is not None:
+            start = (
+                np.sqrt(self.low) * np.sqrt(self.high) if self.log else (self.low + self.high) / 2
+            )
+        elif self.low is not None:
+            start = self.low + self.scale
+        elif self.high is not None:
+            start = self.high - self.scale
+        else:
+            start = np.zeros(())
+        start = np.asarray(self._legal(np, np.asarray(start, np.float64))).astype(self.dtype)
+        return self.to_python(None, np.broadcast_to(start, self.shape))
+
+    def validate(self, value: Any) -> None:
+        given = _check.reals(value, "value", repr(self))
+        if given.shape != self.shape:
+            wanted = f"an array of shape {self.shape}" if self.shape else "one number"
+            raise ValueError(
+                f"`{self!r}`: the value must have shape {self.shape}, but its shape is"
+                f" {given.shape}. Give {wanted}."
+            )
+        self._refuse_illegal(given, "value")
+
+    def encode(self, value: Any) -> jax.Array:
+        x = jnp.asarray(value, jnp.float32)
+        y = (jnp.log(x) if self.log else x) / self.unit.astype(np.float32)
+        return self._inside(y).astype(self._stored)
+
+    def decode(self, coordinates: Any) -> jax.Array:
+        x = jnp.asarray(coordinates).astype(jnp.float32) * self.unit.astype(np.float32)
+        x = jnp.exp(x) if self.log else x
+        if self.precision is not None:
+            with jax.enable_x64(True):
+                x = self._legal(jnp, x.astype(jnp.float64)).astype(self.dtype)
+        low, high = self._ends()
+        return jnp.clip(x.astype(self.dtype), low, high)
+
+    def to_python(self, coordinates: Any, decoded: Any) -> Any:
+        del coordinates
+        if self.shape:
+            return np.asarray(decoded)
+        if self.precision is not None:
+            kind = "g" if self.log else "f"
+            return float(format(float(decoded), f".{self.precision}{kind}")) + 0.0
+        # The shortest decimal that reads as the same number: 0.1, not 0.10000000149.
+        return float(str(decoded))
+
+    def draw(self, a: jax.Array, b: jax.Array) -> jax.Array:
+        del b
+        low, high = self._walls()
+        u = _noise.uniform(a).reshape(self.shape)
+        if self.low is not None and self.high is not None:
+            y = low + u * (high - low)
+        elif self.low is not None or self.high is not None:
+            far = jnp.float32(math.sqrt(2)) * jax.lax.erf_inv(u)  # the size of a normal number
+            y = high - far if self.low is None else low + far
+        else:
+            y = _noise.normal(a).reshape(self.shape)
+        return self._inside(y).astype(self._stored)
+
+    def move(self, a: jax.Array, b: jax.Array, x: jax.Array, proposal: Proposal) -> jax.Array:
+        low, high = self._walls()
+        y, noise = x.astype(jnp.float32), _noise.normal(b).reshape(self.shape)
+        far = jnp.maximum(jnp.abs(proposal.step * noise), self._least(y))
+        y = y + jnp.copysign(far, noise)
+        y = jnp.where(y < low, 2 * low - y, y) if self.low is not None else y
+        y = jnp.where(y > high, 2 * high - y, y) if self.high is not None else y
+        moved = moving(a, proposal).reshape(self.shape)
+        return jnp.where(moved, self._inside(y).astype(self._stored), x)
+
+    def transfer(self, base: Any, moved: Any, onto: Any) -> jax.Array:
+        change = moved.astype(jnp.float32) - base.astype(jnp.float32)
+        y = self._inside(onto.astype(jnp.float32) + change).astype(self._stored)
+        return jnp.where(moved != base, y, onto)
+
+    @property
+    def _stored(self) -> Any:
+        """Dtype of the coordinates: float32, or the dtype of unbounded values if shorter."""
+        free = self.low is None and self.high is None
+        return self.dtype if free and self.dtype.itemsize < 4 else np.dtype(np.float32)
+
+    def _walls(self) -> tuple[np.ndarray, np.ndarray]:
+        """float32 bounds of the coordinates, infinite where there are none."""
+        low, high = (
+            default if bound is None else (np.log(bound) if self.log else bound) / self.unit
+            for bound, default in ((self.low, -np.inf), (self.high, np.inf))
+        )
+        return np.asarray(low, np.float32), np.asarray(high, np.float32)
+
+    def _inside(self, y: Any) -> jax.Array:
+        return jnp.clip(y, *self._walls())
+
+    def _ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds of the values in their own dtype, infinite where there are none."""
+        low = -np.inf if self.low is None else self.low
+        high = np.inf if self.high is None else self.high
+        return np.asarray(low).astype(self.dtype), np.asarray(high).astype(self.dtype)
+
+    def _legal(self, xp: Any, x: Any) -> Any:
+        """The nearest legal value of float64 numbers."""
+        if self.precision is None:
+            return x
+        x = to_decimal(xp, x, self.precision, self.log)
+        low = -np.inf if self.low is None else self.low
+        return xp.clip(x, low, np.inf if self.high is None else self.high)
+
+    def _least(self, y: jax.Array) -> Any:
+        """The smallest change of a coordinate that leads to another rounded value."""
+        if self.precision is None:
+            return 0.0
+        unit = self.unit.astype(np.float32)
+        if not self.log:
+            return np.float32(10.0**-self.precision) / unit
+        digits = y * unit / np.float32(math.log(10))
+        # A thousandth of a digit, lest 0.9999 pass for the end of the decade below.
+        mantissa = 10.0 ** (digits - jnp.floor(digits + 1e-3))
+        return jnp.log1p(10.0 ** (1 - self.precision) / mantissa) / unit
+
+    def _refuse_illegal(self, given: np.ndarray, what: str) -> None:
+        """Refuse float64 values of the right shape that are not legal."""
+        seen = given.astype(self.dtype)
+        if np.any(seen != np.clip(seen, *self._ends())):
+            raise ValueError(
+                f"`{self!r}`: `low <= {what} <= high` must hold, but got {_check.spell(given)}."
+                " Give one inside, or widen the bounds."
+            )
+        if self.precision is None:
+            return
+        legal = self._legal(np, given)
+        if np.any(seen != legal.astype(self.dtype)):
+            digits = "significant digits" if self.log else "decimals"
+            raise ValueError(
+                f"`{self!r}`: `{what}` must have at most {self.precision} {digits}, but got"
+                f" {_check.spell(given)}. Round it to {_check.spell(legal)}."
+            )
+
+
+def _positions(
+    bounds: tuple[Any, ...], low: Any, high: Any, fmt: Any, subject: str
+) -> tuple[Any, Any, Any]:
+    """Bounds and format, whether given by position or by name."""
+    if len(bounds) == 1 and high is None:
+        bound = _check.spell(bounds[0])
+        raise ValueError(
+            f"`{subject}`: one bound alone must be named, for it could be either."
+            f" Write float(0, {bound}) for a range from 0, float(low={bound}) or"
+            f" float(high={bound}) for one bound only."
+        )
+    names = {"low": low, "high": high, "fmt": fmt}
+    if len(bounds) > len(names):
+        raise TypeError(
+            f"`{subject}`: `float` takes at most low, high and fmt by position. Name the others."
+        )
+    for name, value in zip(names, bounds, strict=False):
+        if names[name] is not None:
+            raise TypeError(f"`{subject}`: `{name}` is given twice. Give it once.")
+        names[name] = value
+    return names["low"], names["high"], names["fmt"]
+
+
+def _read_format(fmt: Any, subject: str) -> tuple[bool, int]:
+    """Whether a format is logarithmic, and its precision."""
+    found = re.fullmatch(r"0?\.(\d+)([fg])", fmt) if isinstance(fmt, str) else None
+    if found is None or int(found[1]) < (found[2] == "g") or (found[1][0] == "0" != found[1]):
+        error = ValueError if isinstance(fmt, str) else TypeError
+        raise error(
+            f'`{subject}`: `fmt` must be like "0.2f" (two decimals) or "0.2g" (log-uniform,'
+            f" two significant digits), but got {fmt!r}. Write one of these two."
+        )
+    return found[2] == "g", int(found[1])
+
+
+def _floating(dtype: Any, subject: str) -> Any:
+    """`dtype` as a floating dtype that JAX can hold."""
+    try:
+        kind = np.dtype(dtype)
+    except TypeError:
+        kind = None
+    if kind is None or not jnp.issubdtype(kind, jnp.floating):
+        raise TypeError(
+            f"`{subject}`: `dtype` must be a floating dtype, but got {dtype!r}."
+            " Give jnp.float32, jnp.bfloat16 or the like."
+        )
+    if jax.dtypes.canonicalize_dtype(kind) != kind:
+        raise ValueError(
+            f"`{subject}`: `dtype={kind.name}` needs 64 bits, which JAX has not enabled."
+            ' Use float32, or set jax.config.update("jax_enable_x64", True).'
+        )
+    return kind
+
+
+def _check_bounds(numbers: dict[str, Any], log: bool, dtype: Any, subject: str) -> None:
+    """Refuse bounds and scales that make no range."""
+    low, high, scale = numbers["low"], numbers["high"], numbers["scale"]
+    if np.any(scale <= 0):
+        raise ValueError(f"`{subject}`: `scale > 0` must hold. Give a positive scale.")
+    limits, bounds = jnp.finfo(dtype), [bound for bound in (low, high) if bound is not None]
+    if any(np.any(np.abs(bound) > float(limits.max)) for bound in bounds):
+        raise ValueError(
+            f"`{subject}`: bounds must fit into {dtype.name}, whose greatest number is"
+            f" {float(limits.max):.3g}. Leave a bound out to have none."
+        )
+    if log and len(bounds) < 2:
+        raise ValueError(
+            f"`{subject}`: a logarithmic scale needs two bounds."
+            " Give both, as in float(1e-5, 1e-1, log=True)."
+        )
+    if log and any(np.any(bound < float(limits.tiny)) for bound in bounds):
+        raise ValueError(
+            f"`{subject}`: `low > 0` must hold on a logarithmic scale."
+            f" Give positive bounds, at least {float(limits.tiny):.2g}."
+        )
+    if len(bounds) == 2:
+        if np.any(scale != 1):
+            raise ValueError(
+                f"`{subject}`: `scale` has no meaning between two bounds. Leave it out."
+            )
+        if np.any(low > high):
+            raise ValueError(f"`{subject}`: `low < high` must hold. Swap them.")
+        if np.any(low.astype(dtype) == high.astype(dtype)):
+            raise ValueError(
+                f"`{subject}`: `low < high` must hold in {dtype.name}. Set them apart, or put"
+                " the number itself into the space: it is then a constant."
+            )
+
+
+def _round_bounds(
+    numbers: dict[str, Any], log: bool, precision: int, dtype: Any, subject: str
+) -> None:
+    """Move bounds inwards to legal decimals; refuse if there are none, or too many to tell."""
+    bounds = [bound for bound in (numbers["low"], numbers["high"]) if bound is not None]
+    most = min(jnp.finfo(dtype).precision, 6)  # coordinates are float32 at best
+    needed = precision
+    if not log:
+        largest = max(float(np.max(np.abs(bound))) for bound in bounds or [numbers["scale"]])
+        needed = precision + max(0, math.ceil(math.log10(largest)) if largest else 0)
+    if needed > most:
+        raise ValueError(
+            f"`{subject}`: {needed} significant digits are asked for, but {dtype.name} tells"
+            f" only {most} apart. Lower the precision, or leave it out."
+        )
+    for name, sign in (("low", 1), ("high", -1)):
+        if numbers[name] is not None:
+            numbers[name] = np.asarray(inward(numbers[name], precision, log, sign))
+    if len(bounds) == 2 and np.any(numbers["low"] > numbers["high"]):
+        raise ValueError(
+            f"`{subject}`: no number with precision {precision} lies between the bounds."
+            " Raise the precision, or widen the bounds."
+        )

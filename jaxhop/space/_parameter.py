@@ -1,0 +1,187 @@
+"""What every parameter can do: the contract between a space and the algorithms."""
+
+import abc
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxhop import _noise
+
+
+class Proposal(NamedTuple):
+    """How one candidate departs from its parent; all traced scalars.
+
+    Attributes:
+        rate: probability with which each coordinate moves, in [0, 1].
+        step: size of a numeric move, in units of the range (bounded parameters) or of
+            `scale` (unbounded ones).
+        temperature: in (0, 1], from wide to narrow, for moves that are no steps
+            (permutations, custom parameters).
+        forced: int32 number of a coordinate that moves in any case; one that does not
+            exist, such as -1, forces none.
+    """
+
+    rate: jax.Array
+    step: jax.Array
+    temperature: jax.Array
+    forced: jax.Array
+
+
+class Coordinates(abc.ABC):
+    """What algorithms move: arrays that can be drawn, moved and transferred.
+
+    All methods are pure and work under `jit` and `vmap`. Random words are uint32 arrays of
+    length `pairs`; they are what `jaxhop._noise.pairs` returns.
+    """
+
+    @property
+    @abc.abstractmethod
+    def size(self) -> int:
+        """How many coordinates can move: 0 if there is just one legal value."""
+
+    @property
+    @abc.abstractmethod
+    def pairs(self) -> int:
+        """How many pairs of random words one draw or move takes."""
+
+    @abc.abstractmethod
+    def draw(self, a: jax.Array, b: jax.Array) -> Any:
+        """Coordinates from the prior, by inverse distribution function wherever there is one.
+
+        Args:
+            a: uint32[pairs], the words that decide.
+            b: uint32[pairs], spare words.
+
+        Returns:
+            Coordinates.
+        """
+
+    @abc.abstractmethod
+    def move(self, a: jax.Array, b: jax.Array, x: Any, proposal: Proposal) -> Any:
+        """Coordinates some of which moved.
+
+        Args:
+            a: uint32[pairs], the words that decide which coordinates move.
+            b: uint32[pairs], the words that decide where to.
+            x: coordinates to start from.
+            proposal: how much moves, and how far.
+
+        Returns:
+            Coordinates; those that do not move are the same bit for bit.
+        """
+
+    @abc.abstractmethod
+    def transfer(self, base: Any, moved: Any, onto: Any) -> Any:
+        """`onto` with the change from `base` to `moved` carried over.
+
+        Args:
+            base: coordinates before a change.
+            moved: coordinates after it.
+            onto: the coordinates that shall change likewise.
+
+        Returns:
+            Coordinates.
+        """
+
+
+class Parameter(Coordinates):
+    """One leaf of a search space: its legal values, and their coordinates."""
+
+    @abc.abstractmethod
+    def initial(self) -> Any:
+        """The host value that a search starts from: `init`, or the parameter's default."""
+
+    @abc.abstractmethod
+    def validate(self, value: Any) -> None:
+        """Refuse a host value that is not legal.
+
+        Args:
+            value: what to check.
+
+        Raises:
+            ValueError: if the value is not legal.
+            TypeError: if it is not even of the right type.
+        """
+
+    @abc.abstractmethod
+    def encode(self, value: Any) -> Any:
+        """The coordinates of a value.
+
+        Args:
+            value: a legal value, on the host or traced.
+
+        Returns:
+            Coordinates.
+        """
+
+    @abc.abstractmethod
+    def decode(self, coordinates: Any) -> Any:
+        """The value at some coordinates, exactly as a JAX objective sees it.
+
+        Args:
+            coordinates: what `draw`, `move` or `encode` returned.
+
+        Returns:
+            A legal value, traced under `jit`.
+        """
+
+    @abc.abstractmethod
+    def to_python(self, coordinates: Any, decoded: Any) -> Any:
+        """The value at some coordinates as a user reads it.
+
+        Args:
+            coordinates: coordinates as NumPy arrays.
+            decoded: what `decode` made of them, as NumPy arrays.
+
+        Returns:
+            A Python scalar, a NumPy array, or the user's own object.
+        """
+
+    def sample(self, key: Any) -> Any:
+        """A random legal value.
+
+        Args:
+            key: a JAX key, or raw key data uint32[2].
+
+        Returns:
+            A legal value from the prior.
+        """
+        return self.decode(self.draw(*_noise.pairs(_noise.raw(key), self.pairs)))
+
+    def mutate(self, key: Any, value: Any, temperature: Any) -> Any:
+        """A legal value near another one.
+
+        Args:
+            key: a JAX key, or raw key data uint32[2].
+            value: a legal value.
+            temperature: in (0, 1]; the step in units of the range, or of `scale`.
+
+        Returns:
+            A legal value, of which a random number of elements moved: log-uniform from one
+            to all of them.
+        """
+        key = _noise.raw(key)
+        one, many = _noise.pairs(key, 1, offset=self.pairs)
+        proposal = Proposal(
+            rate=jnp.exp(-_noise.uniform(many[0]) * math.log(max(self.size, 1))),
+            step=jnp.float32(temperature),
+            temperature=jnp.float32(temperature),
+            forced=_noise.below(one[0], max(self.size, 1)),
+        )
+        a, b = _noise.pairs(key, self.pairs)
+        return self.decode(self.move(a, b, self.encode(value), proposal))
+
+
+def moving(a: jax.Array, proposal: Proposal) -> jax.Array:
+    """Which coordinates move, from one word each.
+
+    Args:
+        a: uint32[n].
+        proposal: gives the rate and the forced coordinate.
+
+    Returns:
+        bool[n].
+    """
+    return _noise.chance(a, proposal.rate) | (jnp.arange(a.shape[0]) == proposal.forced)
