@@ -98,17 +98,20 @@ def details(name: Task, runs: dict[str, list[Line]]) -> Iterator[str]:
     problem, dim, budget = name
     yield f"### {problem} D={dim:,}, {budget}"
     yield ""
-    reference = next(iter(runs.values()))[0]["reference"]
+    first = next(iter(runs.values()))
+    reference = first[0]["reference"]
     if reference is not None:
         yield f"Reference value (seed 0): {reference:.4g}"
         yield ""
     extras = sorted({key for lines in runs.values() for line in lines for key in line["extra"]})
     head = ["algorithm", "best", "/ jaxhop", "worst", "evaluations", "s", "compile s", "CPU s"]
+    # jaxhop as it comes, or, if it only ran with settings, with the first of them.
+    base = runs.get(BASE) or (first if first[0]["algorithm"] == BASE else None)
     rows = []
     for algorithm, lines in runs.items():
         values = [
             f"{middle(lines, 'best'):.3g}",
-            ratio(lines, runs.get(BASE)),
+            ratio(lines, base),
             f"{max(line['best'] for line in lines):.3g}",
             f"{middle(lines, 'evaluations'):,.0f}",
             f"{middle(lines, 'seconds'):.2f}",

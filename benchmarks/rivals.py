@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
+from io import StringIO
 from typing import Any, Protocol
 
 import numpy as np
@@ -149,7 +151,8 @@ def run_pyhopper(
             return candidate["x"]
         return np.fromiter(candidate.values(), np.float64, instance.dim)
 
-    with Meter() as meter:
+    # `quiet` does not silence the summary.
+    with redirect_stdout(StringIO()), Meter() as meter:
         objective = Recorder(instance.fn_numpy)
         pyhopper.Search(space).run(
             lambda candidate: objective(point(candidate)),

@@ -41,7 +41,7 @@ EXAMPLES = """examples:
   python -m benchmarks.run --problem sphere --dim 1000 --evaluations 50000 --seeds 5
   python -m benchmarks.run --problem tsp --dim 200 --algorithm jaxhop pyhopper --seconds 20
   python -m benchmarks.run --problem digits_mlp --population 64 --evaluations 20000
-  python -m benchmarks.run --problem sphere --set algorithm='"anneal"' --out trial.jsonl
+  python -m benchmarks.run --problem sphere --algorithm SNES --set std=1.0 --out trial.jsonl
 
 A run that already stands in the file with the same commit (and the same changes to it) is not
 repeated, so an interrupted command is simply given again. Read the file with

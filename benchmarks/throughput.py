@@ -280,27 +280,28 @@ def startup_lines(records: Sequence[Record]) -> Iterator[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what the command line asks for, all three parts if it names none."""
     options = parser().parse_args(arguments)
+    # Processes of their own come first: on an accelerator they would find its memory taken.
     parts: dict[str, tuple[Callable[[], list[Record]], Writer]] = {
-        "rate": (
-            lambda: [rate(dim, size, options.seconds, options.repeat) for dim, size in SIZES],
-            rate_lines,
-        ),
         "memory": (
             lambda: [memory_apart(options.dim, options.population, options.rounds)],
             memory_lines,
         ),
         "startup": (lambda: [startup(options.repeat)], startup_lines),
+        "rate": (
+            lambda: [rate(dim, size, options.seconds, options.repeat) for dim, size in SIZES],
+            rate_lines,
+        ),
     }
-    for part in [name for name in parts if getattr(options, name)] or parts:
-        measure, write = parts[part]
-        records = measure()
-        head = {**stamp(["pyhopper"]), "part": part}
-        text = "".join(json.dumps({**head, **record}) + "\n" for record in records)
+    chosen = [part for part in parts if getattr(options, part)] or list(parts)
+    measured = {part: parts[part][0]() for part in chosen}
+    head = stamp(["pyhopper"])
+    for part, records in measured.items():
+        text = "".join(json.dumps({**head, "part": part, **record}) + "\n" for record in records)
         if options.out:
             options.out.parent.mkdir(parents=True, exist_ok=True)
             with options.out.open("a") as file:
                 file.write(text)
-        print(text, *write(records), sep="\n", end="\n\n", flush=True)
+        print(text, *parts[part][1](records), sep="\n", end="\n\n")
     return 0
 
 

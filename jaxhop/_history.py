@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 ROWS_KEPT = 100_000
 """Rows a history holds at most."""
 
-POINT_BYTES_KEPT = 64 * 2**20
+POINT_BYTES_KEPT = 8 * 2**20
 """Bytes of parameters a history holds at most."""
 
 Flat = Callable[[Any], dict[str, Any]]
@@ -78,7 +78,7 @@ class History:
     improvement is kept and of the others every 2nd, 4th, 8th and so on, so that there are never
     more than 100,000 rows; only if improvements alone are more than that, the oldest of them go.
     Parameters are kept for the rows for which the search hands them out (the improvements; in
-    small spaces all), as long as they fit into 64 MiB: when they do not, the oldest half of those
+    small spaces all), as long as they fit into 8 MiB: when they do not, the oldest half of those
     that are no improvements go first, and then the oldest improvements.
 
     Args:

@@ -114,11 +114,13 @@ def run(
     """
     carry, pace = program.carry, _Pace()
     target = -math.inf if budget.target is None else sign * budget.target
-    evaluations, rounds, lowest, reached = 0, 0, math.inf, False
+    evaluations, rounds, lowest, reached, first = 0, 0, math.inf, False, True
     begin = visited = clock()
     while True:
         elapsed = clock() - begin
-        decision = _decide(budget, pace, evaluations, elapsed, reached, asked())
+        # Whoever asks before anything was evaluated still gets a result.
+        decision = _decide(budget, pace, evaluations, elapsed, reached, not first and asked())
+        first = False
         decision = _hosts.agree(decision, program.several)
         if decision.stop and not (decision.flush and int(carry.done) > 0):
             yield Last(_REASONS[int(decision.stop)], carry, clock() - begin)
@@ -141,7 +143,9 @@ def run(
         own = float(jax.device_get(carry.state.best_value)) if noisy else None
         span = (visited - begin, now - begin)
         visited = now
-        report = _report(program, records, evaluations, rounds, lowest, own, span, budget, sign)
+        report = _report(
+            program, carry.state, records, evaluations, rounds, lowest, own, span, budget, sign
+        )
         evaluations = report.evaluations
         rounds += int(records.rounds)
         lowest = min(lowest, float(np.min(_inner(report.values, sign))))
@@ -171,7 +175,7 @@ def _decide(
         rate = 1 / budget.evaluations
     if budget.runtime is not None and elapsed / budget.runtime >= evaluations * rate:
         share = elapsed / budget.runtime
-        rate = share / max(evaluations, 1)
+        rate = share / evaluations if evaluations else 0.0  # the pace is not known at first
         start = share - evaluations * rate
     if budget.runtime is None and budget.evaluations is None:
         first, length = budget.cycle(evaluations)
@@ -189,6 +193,7 @@ def _decide(
 
 def _report(
     program: Program,
+    state: Any,
     records: Records,
     first: int,
     first_round: int,
@@ -210,6 +215,13 @@ def _report(
     else:
         kept = records.trail_rows[: int(records.improvements)].astype(np.int64)
         points = records.trail
+        if program.rounds.no_trail:
+            best_point = jax.device_get(state.best) if len(kept) else ()
+            points = jax.tree.map(lambda leaf: leaf[None], best_point)
+    improved = so_far[1:] < so_far[:-1]
+    if not program.rounds.every_point:
+        # The parameters of wide spaces come along for the best of a round only.
+        improved &= np.isin(np.arange(rows), kept)
     best = so_far[-1] if own is None else own
     return Report(
         first=first,
@@ -219,7 +231,7 @@ def _report(
         seconds=span[0] + (span[1] - span[0]) * np.arange(1, rows + 1) / rows,
         temperature=np.repeat(records.temperatures[:rounds], widths),
         accepted=records.accepted[:rows],
-        improved=so_far[1:] < so_far[:-1],
+        improved=improved,
         kept=kept,
         points=tuple(leaf[: len(kept)] for leaf in jax.tree.leaves(points)),
         best_value=sign * best if math.isfinite(best) else math.nan,

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -13,11 +14,24 @@ import numpy as np
 
 from jaxhop.space import Space
 
-_LIBRARIES = tuple(
-    os.path.dirname(os.path.abspath(module.__file__)) + os.sep
-    for module in (jax, np)
-    if module.__file__
-) + (os.path.dirname(os.path.abspath(__file__)) + os.sep, "<frozen")
+_LIBRARIES = (
+    *(
+        os.path.dirname(os.path.abspath(file)) + os.sep
+        for file in (jax.__file__, np.__file__, __file__)
+    ),
+    "<frozen",
+)
+
+_TRACING = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+    jax.errors.UnexpectedTracerError,
+    jax.errors.NonConcreteBooleanIndexError,
+)
+
+
+_HOISTED_BYTES = 4096
 
 
 class TraceError(TypeError):
@@ -60,7 +74,10 @@ def takes_key(fn: Callable[..., Any]) -> bool:
         (True, False)
     """
     if not callable(fn):
-        raise TypeError(f"`fn={fn!r}`: the objective must be a function of the parameters.")
+        raise TypeError(
+            f"`fn={fn!r}`: the objective must be a function of the parameters."
+            ' Give one, such as `lambda params: params["x"] ** 2`.'
+        )
     try:
         parameters = list(inspect.signature(fn).parameters.values())
     except (ValueError, TypeError):  # some built-in functions have no signature
@@ -69,7 +86,7 @@ def takes_key(fn: Callable[..., Any]) -> bool:
     required = [p for p in positional if p.default is p.empty]
     keyword = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
     any_number = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    if not positional and not any_number or len(required) > 2 or keyword:
+    if not (positional or any_number) or len(required) > 2 or keyword:
         raise TypeError(
             f"`fn{inspect.signature(fn)}`: the objective must be called as fn(params), or as"
             " fn(params, key) if it is random. Bind the other arguments with functools.partial."
@@ -99,17 +116,25 @@ def trace(fn: Callable[..., Any], space: Space, direction: str) -> Objective:
 
     def called(point: Any, key: jax.Array) -> Any:
         params = space.decode(point)
-        if not noisy:
-            return fn(params)
-        return fn(params, jax.random.wrap_key_data(key, impl="threefry2x32"))
+        extra = (jax.random.wrap_key_data(key, impl="threefry2x32"),) if noisy else ()
+        returned = fn(params, *extra)
+        _check_arrays(returned, fn)
+        return returned
 
-    point = jax.tree.map(_abstract, space.initial())
     key = jax.ShapeDtypeStruct((2,), jnp.uint32)
     try:
-        closed, shape = jax.make_jaxpr(called, return_shape=True)(point, key)
+        closed, shape = jax.make_jaxpr(called, return_shape=True)(space.shape, key)
+    except _ReturnError as error:
+        raise TypeError(str(error)) from None
     except Exception as error:
         _explain(error, fn)
         raise
+    if any(isinstance(constant, jax.core.Tracer) for constant in closed.consts):
+        raise TraceError(
+            f"`{_name(fn)}` uses an abstract array of another trace: one that was stored by an"
+            " earlier call, or an argument of a jitted function around the search. Use the"
+            " parameters that it is called with, and search outside of jax.jit."
+        )
     has_aux = isinstance(shape, tuple) and len(shape) == 2
     _check_number(shape[0] if has_aux else shape, fn)
     structure = jax.tree.structure(shape)
@@ -130,8 +155,19 @@ def trace(fn: Callable[..., Any], space: Space, direction: str) -> Objective:
     return Objective(value, aux if has_aux else None, constants, noisy, _bytes(closed.jaxpr))
 
 
-def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype)
+class _ReturnError(Exception):
+    """The objective returned what is no array."""
+
+
+def _check_arrays(returned: Any, fn: Any) -> None:
+    for leaf in jax.tree.leaves(returned):
+        if not isinstance(
+            leaf, jax.Array | np.ndarray | np.generic | bool | int | float | complex
+        ):
+            raise _ReturnError(
+                f"`{_name(fn)}` must return one real number, or (number, aux) with numbers and"
+                f" arrays in aux, but it returned {leaf!r}. Leave that out."
+            )
 
 
 def _check_number(shape: Any, fn: Any) -> None:
@@ -153,8 +189,14 @@ def _hoisted(jaxpr: Any, constants: Sequence[Any], store: list[Any]) -> Callable
     Calls of jitted functions are inlined, because the constants of a jitted function are its own:
     nothing but inlining gets at them.
     """
-    first = len(store)
-    store.extend(constants)
+    places: list[int | None] = []
+    for constant in constants:
+        # Small ones cost nothing where they are, and 64 bit ones would lose half of them on the
+        # way: they belong to the exact rounding of decimals.
+        stays = constant.nbytes < _HOISTED_BYTES or constant.dtype.itemsize > 4
+        places.append(None if stays else len(store))
+        if not stays:
+            store.append(constant)
     inner = {
         number: _hoisted(eqn.params["jaxpr"].jaxpr, eqn.params["jaxpr"].consts, store)
         for number, eqn in enumerate(jaxpr.eqns)
@@ -163,7 +205,8 @@ def _hoisted(jaxpr: Any, constants: Sequence[Any], store: list[Any]) -> Callable
 
     def run(values: Sequence[Any], *arguments: Any) -> list[Any]:
         env = dict(zip(jaxpr.invars, arguments, strict=True))
-        env.update(zip(jaxpr.constvars, values[first : first + len(constants)], strict=True))
+        for variable, constant, place in zip(jaxpr.constvars, constants, places, strict=True):
+            env[variable] = constant if place is None else values[place]
 
         def read(atom: Any) -> Any:
             return atom.val if isinstance(atom, jax.extend.core.Literal) else env[atom]
@@ -206,18 +249,10 @@ def _name(fn: Any) -> str:
 def _explain(error: Exception, fn: Any) -> None:
     """Raises a `TraceError` for what JAX cannot trace; else adds where it happened."""
     place = _users_line(error)
-    tracing = isinstance(
-        error,
-        jax.errors.ConcretizationTypeError
-        | jax.errors.TracerArrayConversionError
-        | jax.errors.TracerIntegerConversionError
-        | jax.errors.UnexpectedTracerError
-        | jax.errors.NonConcreteBooleanIndexError,
-    )
-    if tracing:
-        reason = str(error).split("\n")[0].strip()
+    if _is_of_tracing(error):
+        reason = str(error).split("\n")[0].strip().rstrip(".")
         raise TraceError(
-            f"`{_name(fn)}` cannot be traced by JAX: {type(error).__name__} at {place}: {reason}"
+            f"`{_name(fn)}` cannot be traced by JAX: {type(error).__name__} at {place}: {reason}."
             " A value that is searched for is an abstract array there, without a number in it."
             " Write the line with jax.numpy, jax.lax.cond or jnp.where instead of float(), if,"
             " NumPy or other libraries."
@@ -226,6 +261,17 @@ def _explain(error: Exception, fn: Any) -> None:
         f"jaxhop: raised while JAX traced `{_name(fn)}`, at {place}; the parameters are abstract"
         " arrays there, without numbers in them."
     )
+
+
+def _is_of_tracing(error: BaseException | None) -> bool:
+    """Whether an error comes of using an abstract array as a number."""
+    while error is not None:
+        # Python itself knows of no abstract arrays: hash(), format(), float("JitTracer(...)").
+        named = re.search(r"Tracer\b|concrete value", str(error))
+        if isinstance(error, _TRACING) or named:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _users_line(error: Exception) -> str:

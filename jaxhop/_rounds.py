@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 
 from jaxhop import _noise
 from jaxhop._objective import Objective
-from jaxhop.algorithms import Algorithm, Batch
+from jaxhop.algorithms import Algorithm, Batch, put
 from jaxhop.evaluators import over
 from jaxhop.space import Space
 
@@ -22,7 +22,7 @@ _ROWS = 65536  # evaluations a dispatch; at a million a second that is 15 visits
 _ROUNDS = 8192
 _TRAIL_BYTES = 2**20
 _TRAIL = 256
-_EVERY_POINT_BYTES = 160  # spaces up to 40 numbers: all points are handed to the host
+_EVERY_POINT_BYTES = 80  # spaces up to 20 numbers: all points are handed to the host
 _OBJECTIVE = 2**32 - 1  # what a round's key is folded with for the objective: no candidate's number
 _LOW_BITS = 20
 
@@ -36,6 +36,8 @@ class Carry(NamedTuple):
         round: int32, number of the present round.
         done: int32, steps of the present round that are done.
         width: int32, candidates of the present round.
+        progress: float32, progress of the present round: fixed when it begins, since candidates
+            are made again from it when it ends.
         values: float32[padded population], values of the present round so far.
         points: points[padded population], its candidates; only of small spaces.
         evaluated: int32[2], evaluations told: high part, low 20 bits.
@@ -47,6 +49,7 @@ class Carry(NamedTuple):
     round: jax.Array
     done: jax.Array
     width: jax.Array
+    progress: jax.Array
     values: jax.Array
     points: Any
     evaluated: jax.Array
@@ -120,6 +123,8 @@ class Rounds:
     Attributes:
         stride: candidates a step.
         every_point: whether the host gets all points.
+        no_trail: whether it gets none, as they are wide: a dispatch then ends with an improvement,
+            which is the state's best point.
     """
 
     def __init__(
@@ -139,11 +144,12 @@ class Rounds:
         self._population = population
         self._algorithm = algorithm
         self._objective = objective
-        self._point = jax.tree.map(jnp.asarray, space.initial())
-        size = sum(leaf.nbytes for leaf in jax.tree.leaves(self._point))
+        self._point = space.shape
+        size = space.nbytes
         self.every_point = size <= _EVERY_POINT_BYTES
         self._rows = max(_ROWS, population) + population
         self._trail = 1 if self.every_point else max(1, min(_TRAIL, _TRAIL_BYTES // size))
+        self.no_trail = self._trail == 1 and not self.every_point and not objective.noisy
         self._evaluate = over(self._candidate_and_value, width, mesh)
 
     def start(self, key: jax.Array, points: Any) -> Carry:
@@ -162,6 +168,7 @@ class Rounds:
             round=jnp.int32(0),
             done=jnp.int32(0),
             width=jnp.int32(0),
+            progress=jnp.float32(0),
             values=jnp.full(self._padded, jnp.nan, jnp.float32),
             points=self._stacked(self._padded) if self.every_point else (),
             evaluated=jnp.zeros(2, jnp.int32),
@@ -192,8 +199,8 @@ class Rounds:
 
         def advance(loop: tuple[Carry, Records]) -> tuple[Carry, Records]:
             carry, records = loop
-            progress = self._progress(carry, controls)
             begun = carry.done > 0
+            progress = jnp.where(begun, carry.progress, self._progress(carry, controls))
             width = jnp.where(begun, carry.width, self._width(carry, progress))
             width = jnp.where(begun, width, jnp.minimum(width, controls.left - records.rows))
             # A flush ends the round with what is evaluated of it.
@@ -202,13 +209,19 @@ class Rounds:
             now = jnp.maximum(jnp.minimum(total - carry.done, controls.steps - records.steps), 0)
             values, points = self._chunks(constants, carry, progress, now)
             carry = carry._replace(
-                done=carry.done + now, width=width, values=values, points=points
+                done=carry.done + now,
+                width=width,
+                progress=progress,
+                values=values,
+                points=points,
             )
             records = records._replace(steps=records.steps + now)
-            return jax.lax.cond(
-                carry.done >= total,
-                lambda: self._end(carry, records, progress),
-                lambda: (carry, records),
+            # A loop of one turn or none: unlike the branches of a condition it works in place.
+            return jax.lax.fori_loop(
+                0,
+                (carry.done >= total).astype(jnp.int32),
+                lambda _, loop: self._end(*loop),
+                (carry, records),
             )
 
         return jax.lax.while_loop(more, advance, (carry, self._records()))
@@ -249,10 +262,9 @@ class Rounds:
 
         return jax.lax.fori_loop(0, now, chunk, (carry.values, carry.points))
 
-    def _end(
-        self, carry: Carry, records: Records, progress: jax.Array
-    ) -> tuple[Carry, Records]:
+    def _end(self, carry: Carry, records: Records) -> tuple[Carry, Records]:
         """Tells the algorithm of a round, and the records."""
+        progress = carry.progress
         key = _noise.fold_in(carry.key, carry.round)
         population, algorithm = self._population, self._algorithm
         index = jnp.arange(population, dtype=jnp.int32)
@@ -311,18 +323,18 @@ class Rounds:
     ) -> Records:
         """Puts the round's best candidate on the trail, if it is the best of all so far."""
 
-        def extend() -> Any:
+        at = records.improvements
+        row = records.rows - carry.width + winner
+        if self.no_trail:
+            trail = ()
+        else:
             # The best of a search without noise is this very candidate.
             point = candidate(winner) if self._objective.noisy else state.best
-            at = records.improvements
-            return jax.tree.map(lambda all, new: all.at[at].set(new), records.trail, point)
-
-        row = records.rows - carry.width + winner
-        rows = records.trail_rows.at[records.improvements].set(row.astype(jnp.int32))
+            trail = put(records.trail, at, point, improved)
         return records._replace(
-            trail=jax.lax.cond(improved, extend, lambda: records.trail),
-            trail_rows=jnp.where(improved, rows, records.trail_rows),
-            improvements=records.improvements + improved,
+            trail=trail,
+            trail_rows=put(records.trail_rows, at, row.astype(jnp.int32), improved),
+            improvements=at + improved,
         )
 
     def _stacked(self, number: int) -> Any:
@@ -339,7 +351,7 @@ class Rounds:
             temperatures=jnp.full(_ROUNDS, jnp.nan, jnp.float32),
             points=self._stacked(self._rows) if self.every_point else (),
             improvements=jnp.int32(0),
-            trail=() if self.every_point else self._stacked(self._trail),
+            trail=() if self.every_point or self.no_trail else self._stacked(self._trail),
             trail_rows=jnp.zeros(self._trail, jnp.int32),
             steps=jnp.int32(0),
         )

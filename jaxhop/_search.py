@@ -1,7 +1,9 @@
 """The door: checks what it is given, puts the parts together, and returns what was found."""
 
 import contextlib
+import inspect
 import operator
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -96,7 +98,7 @@ def search(
         >>> result.best["n"], bool(result.best_value < 0.01)
         (3, True)
     """
-    takes_key(fn)
+    noisy = takes_key(fn)
     if not isinstance(direction, str) or direction.lower() not in _DIRECTIONS:
         raise ValueError(f'`direction={direction!r}`: it must be "min" or "max".')
     direction = _DIRECTIONS[direction.lower()]
@@ -105,27 +107,26 @@ def search(
     memory = None if max_memory is None else parse_memory(max_memory)
     if progress is not None and not isinstance(progress, bool):
         raise TypeError(f"`progress={progress!r}`: it must be True, False or None.")
-    recipe = _recipe(algorithm)
     space = Space(space)
     first = _first_candidates(space, init)
     listeners = Callbacks(callbacks)
     devices = _devices(devices)
     population = _population(population, budget, devices[0].platform, len(first))
+    algorithm = _algorithm(algorithm, space, population, noisy)
 
     objective = trace(fn, space, direction)
-    points = jax.tree.map(lambda *leaves: np.stack([np.asarray(x) for x in leaves]), *first)
     program, compile_seconds = compile_rounds(
-        recipe(space, population, noisy=objective.noisy),
+        algorithm,
         objective,
         space,
-        points=points,
-        given=len(first),
+        first=first,
         population=population,
         seed=seed,
         devices=devices,
         max_memory=memory,
     )
     structure = jax.tree.structure(first[0])
+    del first  # a wide space's points are worth freeing
 
     def to_python(leaves: tuple[np.ndarray, ...]) -> Any:
         return space.to_python(jax.tree.unflatten(structure, leaves))
@@ -140,18 +141,21 @@ def search(
         start = Start(budget=budget, direction=direction, seed=seed, size=space.size)
         for listener in (house, listeners):
             listener.on_start(start)
-        asked = False
+        asked = threading.Event()
         last: Last | None = None
-        for report in run(
-            program, budget, sign, objective.noisy, lambda: asked or interrupt.asked
-        ):
+
+        def stops() -> bool:
+            return asked.is_set() or interrupt.asked
+
+        for report in run(program, budget, sign, objective.noisy, stops):
             if isinstance(report, Last):
                 last = report
                 break
             history.append(report)
             phases.add(report)
             house.on_report(report)
-            asked = listeners.on_report(report) or asked
+            if listeners.on_report(report):
+                asked.set()
         assert last is not None, "the loop ends with how it ended"
         state = last.carry.state
         result = Result(
@@ -187,17 +191,25 @@ def _whole(name: str, number: Any, low: int, high: int, example: str) -> int:
     return whole
 
 
-def _recipe(algorithm: Any) -> Recipe:
+def _algorithm(algorithm: Any, space: Space, population: int, noisy: bool) -> Algorithm:
     if isinstance(algorithm, Algorithm):
-        return lambda space, population, noisy=False: algorithm
-    if isinstance(algorithm, str) and algorithm == "auto":
-        return auto()
-    if not callable(algorithm):
+        return algorithm
+    recipe = auto() if isinstance(algorithm, str) and algorithm == "auto" else algorithm
+    try:
+        inspect.signature(recipe).bind(space, population, noisy=noisy)
+    except (TypeError, ValueError):
         raise ValueError(
-            f'`algorithm={algorithm!r}`: it must be "auto", a recipe such as'
-            " `jaxhop.algorithms.annealed_mcmc()`, or an `Algorithm`."
+            f'`algorithm={algorithm!r}`: it must be "auto", an `Algorithm`, or a recipe, which is'
+            " called as recipe(space, population, noisy=False). Say"
+            " `jaxhop.algorithms.annealed_mcmc()`."
+        ) from None
+    made = recipe(space, population, noisy=noisy)
+    if not isinstance(made, Algorithm):
+        raise TypeError(
+            f"`algorithm={algorithm!r}`: a recipe must return an `Algorithm`, but it returned"
+            f" {made!r}. Say `jaxhop.algorithms.annealed_mcmc()`."
         )
-    return algorithm
+    return made
 
 
 def _first_candidates(space: Space, init: Any) -> list[Any]:
@@ -258,7 +270,8 @@ def _best_value(state: Any, history: History, sign: int, noisy: bool) -> float:
     if not np.isfinite(best):
         raise ValueError(
             f"every one of the {history['evaluation'][-1] + 1:,} values of the objective was NaN"
-            " or infinite: there is no best candidate. Evaluate `fn` at the initial values by hand."
+            " or infinite: there is no best candidate. Evaluate `fn` at its initial values by"
+            " hand."
         )
     if not noisy and sign * best != history.best()[-1]:
         raise RuntimeError(

@@ -32,7 +32,7 @@ def test_numpy_and_jax_agree(name):
 
 
 @pytest.mark.parametrize("name", BOXES)
-@pytest.mark.parametrize("dim", [2, 20, 47])
+@pytest.mark.parametrize("dim", [2, 47])
 def test_optimum_is_where_it_is_said_to_be(name, dim):
     instance = Problem.of(name, dim).make(seed=2)
     assert instance.solution is not None and instance.solution.shape == (dim,)
@@ -123,6 +123,10 @@ def test_thin_keeps_the_last_improvement():
 
 
 def test_meter_sees_memory_that_was_given_back():
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        pytest.skip("a process may not reset its memory peak here")
     with Meter() as meter:
         np.ones(30_000_000).sum()
     assert 100 < meter.peak_mb < 400

@@ -2,20 +2,20 @@
 
 from jaxhop.algorithms._annealed_mcmc import AnnealedState, annealed_mcmc
 from jaxhop.algorithms._auto import auto, population_for
-from jaxhop.algorithms._base import Algorithm, Batch, Info, Recipe, State, step
-from jaxhop.algorithms._random_search import RandomState, random_search
+from jaxhop.algorithms._base import Algorithm, Batch, Info, Recipe, State, put, step
+from jaxhop.algorithms._random_search import random_search
 
 __all__ = [
     "Algorithm",
     "AnnealedState",
     "Batch",
     "Info",
-    "RandomState",
     "Recipe",
     "State",
     "annealed_mcmc",
     "auto",
     "population_for",
+    "put",
     "random_search",
     "step",
 ]

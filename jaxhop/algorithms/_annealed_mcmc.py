@@ -26,14 +26,13 @@ from jaxhop.algorithms._base import (
     rows,
     usable,
 )
+from jaxhop.algorithms._confirmed import confirmed
 from jaxhop.space import Proposal, Space
 
-_EXPLORE, _ANNEAL, _CONFIRM = (PHASES.index(name) for name in ("explore", "anneal", "confirm"))
+_EXPLORE, _ANNEAL = PHASES.index("explore"), PHASES.index("anneal")
 _CHAIN_BYTES = 16 * 2**20
 _PROPOSALS_PER_CHAIN = 64  # below that a chain has too few improving moves to add up
 _ADDED_MOVES = 32  # more improving moves than that a round change little, and each is made again
-_CONFIRM_FROM = 0.9  # a noisy search spends the rest of its budget on its finalists
-_REPEATS = 8  # fewer evaluations than that of a noisy candidate do not make it the best
 
 
 @jax.tree_util.register_dataclass
@@ -51,8 +50,6 @@ class AnnealedState:
             several improving moves added up.
         pending: bool[chains], whether `hoped` is such a sum, still to be evaluated.
         change: float32, typical size of the change that a proposal makes to the value.
-        means: float32[chains + 1], noisy only: mean value of each chain's point, last the best's.
-        counts: float32[chains + 1], noisy only: evaluations behind each mean.
         best: the best point.
         best_value: float32, its value.
         given: int32, how many of the first round's candidates are `points` as they are.
@@ -67,8 +64,6 @@ class AnnealedState:
     hoped: Any
     pending: jax.Array
     change: jax.Array
-    means: jax.Array
-    counts: jax.Array
     best: Any
     best_value: jax.Array
     given: jax.Array
@@ -78,7 +73,8 @@ class AnnealedState:
 class _Plan(NamedTuple):
     """Which candidates `tell` makes again, and what becomes of them."""
 
-    points: Any  # chains before the picks are put in
+    source: jax.Array  # int32[chains]: each chain goes on from that chain's point
+    went: jax.Array  # bool[chains]: or from its own hoped sum
     values: jax.Array
     pick: jax.Array  # candidates to make again, the most important first
     count: jax.Array  # how many of them
@@ -102,7 +98,7 @@ def annealed_mcmc(
 
     A proposal changes k coordinates, k log-uniform between 1 and 50 D / N (N: the evaluations the
     budget allows for): one at a time where the budget can visit each coordinate often, many where
-    it cannot. Its step is the temperature times a log-normal factor, over the root of k. The
+    it cannot. Its step is the temperature times a log-normal factor, over the fourth root of k. The
     temperature falls geometrically over the budget that remains after exploring, the further the
     more evaluations there are for a coordinate. A chain moves to its best proposal if that
     improves, else by Metropolis' rule on the change over the typical change of a proposal, so that
@@ -112,7 +108,7 @@ def annealed_mcmc(
     Args:
         chains: current points kept, at least 1. Default: one for 64 proposals a round, as long as
             the state fits in the larger of 4 D floats and 16 MB (2 chains + 1 points are held).
-        explore: share of the budget spent on candidates from anywhere, in [0, 1); scalars from a
+        explore: share of the budget spent on candidates from anywhere, in [0, 1]; scalars from a
             low-discrepancy sequence, arrays at random.
         start_temperature: first step of a numeric coordinate, in units of its range.
         end_temperature: last one. Default: 5e-5 at 200 evaluations a coordinate, with the third
@@ -149,7 +145,8 @@ def annealed_mcmc(
             end=end_temperature,
             spread=spread,
         )
-        return Algorithm(mcmc.init, mcmc.ask, mcmc.tell, mcmc.width)
+        algorithm = Algorithm(mcmc.init, mcmc.ask, mcmc.tell)
+        return confirmed(algorithm, population) if noisy else algorithm
 
     return recipe
 
@@ -159,8 +156,8 @@ def _check(
 ) -> None:
     if chains is not None and (not isinstance(chains, int) or chains < 1):
         raise ValueError(f"`chains={chains!r}`: a whole number of at least 1 must be given.")
-    if not 0 <= explore < 1:
-        raise ValueError(f"`explore={explore!r}`: a share in [0, 1) must be given, such as 0.1.")
+    if not 0 <= explore <= 1:
+        raise ValueError(f"`explore={explore!r}`: a share in [0, 1] must be given, such as 0.1.")
     if not 0 < start <= 1:
         raise ValueError(f"`start_temperature={start!r}`: it must be in (0, 1], such as 0.5.")
     if end is not None and not 0 < end <= start:
@@ -174,8 +171,7 @@ def _check(
 def _chains(space: Space, population: int, noisy: bool, chains: int | None) -> int:
     """Number of chains: what was asked for, or what population and memory suggest."""
     if chains is None:
-        point_bytes = max(sum(leaf.nbytes for leaf in jax.tree.leaves(space.initial())), 1)
-        fit = (max(_CHAIN_BYTES, 4 * point_bytes) // point_bytes - 1) // 2
+        fit = (max(_CHAIN_BYTES, 4 * space.nbytes) // space.nbytes - 1) // 2
         chains = max(1, min(population // _PROPOSALS_PER_CHAIN, fit))
     # A noisy search evaluates each chain twice a round, beside its proposals.
     return min(chains, max(1, population // 4) if noisy else population)
@@ -208,8 +204,6 @@ class _AnnealedMCMC:
             hoped=points,
             pending=jnp.zeros(stored, bool),
             change=jnp.float32(jnp.nan),
-            means=jnp.zeros(stored + 1, jnp.float32),
-            counts=jnp.zeros(stored + 1, jnp.float32),
             best=rows(points, 0),
             best_value=jnp.float32(jnp.inf),
             given=jnp.int32(given),
@@ -236,9 +230,9 @@ class _AnnealedMCMC:
         )
         winner = jnp.argmin(values)
         improved = values[winner] < state.best_value
-        points, hoped, best = self._carry_out(plan, state, batch, winner, improved & ~self.noisy)
+        points, hoped, best = self._carry_out(plan, state, batch, winner, improved)
         order = jnp.argsort(plan.values)
-        state = dataclasses.replace(
+        return dataclasses.replace(
             state,
             round=state.round + 1,
             evaluated=state.evaluated + jnp.sum(batch.valid),
@@ -255,18 +249,11 @@ class _AnnealedMCMC:
                 plan.accepted & batch.valid,
             ),
         )
-        return state
-
-    def width(self, state: AnnealedState, progress: Any) -> jax.Array:
-        del state, progress
-        return jnp.int32(self.population)
-
     # Schedules: functions of progress and of the evaluations that the budget seems to allow for.
 
     def _annealing(self, progress: Any) -> jax.Array:
         """Share of the annealing that is over, in [0, 1]."""
-        last = _CONFIRM_FROM if self.noisy else 1.0
-        return jnp.clip((progress - self.explore) / (last - self.explore), 0, 1)
+        return jnp.clip((progress - self.explore) / max(1 - self.explore, 1e-9), 0, 1)
 
     def _phase(self, state: AnnealedState, progress: Any) -> jax.Array:
         exploring = (progress < self.explore) | (state.round == 0)
@@ -302,27 +289,35 @@ class _AnnealedMCMC:
 
     def _nearby(self, key: jax.Array, index: Any, state: AnnealedState, progress: Any) -> Any:
         """A perturbation of what a chain hopes for, or that itself where it is still untried."""
-        chain, repeats = self._assignment(index, state, progress)
+        chain, repeats, itself = self._assignment(index, state, progress)
         (how_many, which), (how_far, _) = _noise.pairs(key, 2, offset=self.space.pairs)
         most = jnp.clip(50 / self._visits(state, progress), 1, self.space.size)
         k = jnp.exp(_noise.uniform(how_many) * jnp.log(most))
         temperature = self._temperature(state, progress)
         step = self.start * temperature * jnp.exp(self.spread * _noise.normal(how_far))
         proposal = Proposal(
-            rate=jnp.where(repeats, 0, (k - 1) / self.space.size),
-            step=step / jnp.sqrt(k),
+            rate=jnp.where(repeats | itself, 0, (k - 1) / self.space.size),
+            step=step / k**0.25,
             temperature=temperature,
-            forced=jnp.where(repeats, -1, _noise.below(which, self.space.size)),
+            forced=jnp.where(repeats | itself, -1, _noise.below(which, self.space.size)),
         )
-        return self.space.move(key, rows(state.hoped, chain), proposal)
+        parent = rows(state.hoped, chain)
+        if self.noisy:
+            parent = choose(itself, rows(state.points, chain), parent)
+        return self.space.move(key, parent, proposal)
 
     def _assignment(
         self, index: Any, state: AnnealedState, progress: Any
-    ) -> tuple[jax.Array, jax.Array]:
-        """The chain of a candidate, and whether it repeats what the chain hopes for."""
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """The chain of a candidate; whether it is what the chain hopes for, or its point, as is.
+
+        Values of a noisy objective compare within a round only: there, both are evaluated.
+        """
         active = self._active(state, progress)
         chain = index % active
-        return chain, (index < active) & state.pending[chain]
+        repeats = (index < active) & (state.pending[chain] | self.noisy)
+        itself = (index >= active) & (index < 2 * active) & state.pending[chain] & self.noisy
+        return chain, repeats, itself
 
     # What becomes of the values.
 
@@ -336,7 +331,8 @@ class _AnnealedMCMC:
         pick = jnp.maximum(order[slots] - stored, 0)
         length = self._picks(stored)
         return _Plan(
-            points=rows(state.points, jnp.where(new, 0, order)),
+            source=jnp.where(new, 0, order),
+            went=jnp.zeros(stored, bool),
             values=-value,
             pick=jnp.resize(pick, length),
             count=jnp.sum(new),
@@ -354,33 +350,30 @@ class _AnnealedMCMC:
         """Annealing: each chain moves to its best proposal, or stays."""
         stored = state.values.shape[0]
         index = jnp.arange(self.population)
-        chain, repeats = self._assignment(index, state, progress)
-        # What the proposals started from: the hoped sums if they were tried, else the points.
-        tried = state.pending & (jnp.arange(stored) < self._active(state, progress))
-        start = jnp.where(tried, values[jnp.minimum(jnp.arange(stored), self.population - 1)],
-                          state.values)
-        proposed = jnp.where(repeats, jnp.inf, values)
+        chain, repeats, itself = self._assignment(index, state, progress)
+        now, start, tried = self._starts(state, values, progress)
+        proposed = jnp.where(repeats | itself, jnp.inf, values)
         best = jax.ops.segment_min(proposed, chain, stored)
         target = jnp.minimum(best, start)
         heat = self.start * self._temperature(state, progress) * state.change
-        worse = target - state.values
+        worse = target - now
         luck = _noise.uniform(_noise.pairs(_noise.fold_in(_noise.raw(key), -1), stored)[0])
         accept = (worse <= 0) | (luck < jnp.exp(-worse / heat))
         gain = _gain(start[chain], proposed)
         improving = gain > 0
         settles = accept & (best < start)
         settle = settles[chain] & (proposed == best[chain]) & jnp.isfinite(proposed)
-        add = improving & (start - state.values <= heat)[chain] if self._sums else improving & False
+        add = improving & (start - now <= heat)[chain] & self._sums
         winner = jnp.argmin(values)
         important = settle | (index == winner) & (values[winner] < state.best_value)
         score = jnp.where(important, jnp.inf, jnp.where(add, gain, -jnp.inf))
         rank, pick = jax.lax.top_k(score, self._picks(stored))
         picked = jnp.zeros(self.population, bool).at[pick].set(rank > -jnp.inf)
         added = jax.ops.segment_sum((picked & add).astype(jnp.int32), chain, stored)
-        went = accept & tried & ~settles
         return _Plan(
-            points=choose(went, state.hoped, state.points),
-            values=jnp.where(accept, target, state.values),
+            source=jnp.arange(stored),
+            went=accept & tried & ~settles,
+            values=jnp.where(accept, target, now),
             pick=pick,
             count=jnp.sum(rank > -jnp.inf),
             chain=chain[pick],
@@ -390,6 +383,22 @@ class _AnnealedMCMC:
             change=_typical(state.change, start[chain] - proposed),
             accepted=picked & (settle | add),
         )
+
+    def _starts(
+        self, state: AnnealedState, values: jax.Array, progress: Any
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Values of the chains' points and of what their proposals started from; which were tried.
+
+        Proposals start from the hoped sums where there are some, else from the points.
+        """
+        chains, active = jnp.arange(state.values.shape[0]), self._active(state, progress)
+        at = values[jnp.minimum(chains, self.population - 1)]
+        now = state.values
+        if self.noisy:
+            itself = values[jnp.minimum(active + chains, self.population - 1)]
+            now = jnp.where(chains < active, jnp.where(state.pending, itself, at), now)
+        tried = state.pending & (chains < active)
+        return now, jnp.where(tried, at, now), tried
 
     @property
     def _sums(self) -> bool:
@@ -416,7 +425,8 @@ class _AnnealedMCMC:
                 choose(improved & (plan.pick[at] == winner), candidate, best),
             )
 
-        carry = (plan.points, state.hoped, state.best)
+        points = choose(plan.went, state.hoped, rows(state.points, plan.source))
+        carry = (points, state.hoped, state.best)
         points, sums, best = jax.lax.fori_loop(0, plan.count, put_in, carry)
         return points, choose(plan.sum_up, sums, points), best
 

@@ -207,9 +207,14 @@ def put(points: Any, index: Any, point: Any, when: Any = True) -> Any:
     Returns:
         Stacked points.
     """
-    return jax.tree.map(
-        lambda leaf, new: leaf.at[index].set(jnp.where(when, new, leaf[index])), points, point
-    )
+
+    def one(leaf: jax.Array, new: jax.Array) -> jax.Array:
+        if leaf.shape[0] == 1:  # nothing to look up: the compiler works in place
+            return jnp.where(when, new[None], leaf)
+        old = jax.lax.dynamic_index_in_dim(leaf, index, keepdims=False)
+        return jax.lax.dynamic_update_index_in_dim(leaf, jnp.where(when, new, old), index, 0)
+
+    return jax.tree.map(one, points, point)
 
 
 def choose(when: Any, these: Any, those: Any) -> Any:
@@ -225,6 +230,7 @@ def choose(when: Any, these: Any, those: Any) -> Any:
     """
 
     def pick(this: jax.Array, that: jax.Array) -> jax.Array:
-        return jnp.where(jnp.reshape(when, jnp.shape(when) + (1,) * (this.ndim - jnp.ndim(when))), this, that)
+        own = jnp.reshape(when, jnp.shape(when) + (1,) * (this.ndim - jnp.ndim(when)))
+        return jnp.where(own, this, that)
 
     return jax.tree.map(pick, these, those)

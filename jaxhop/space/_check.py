@@ -27,7 +27,7 @@ def spell(value: Any) -> str:
 
 def reals(value: Any, what: str, subject: str) -> np.ndarray:
     """`value` as finite float64 numbers, of the decimals that it shows."""
-    array = _array(value)
+    array = _array(float(value) if type(value) is int else value)
     if array is None or not jnp.issubdtype(array.dtype, np.number) or array.dtype.kind == "c":
         raise TypeError(
             f"`{subject}`: `{what}` must be a number, but got {spell(value)}."
@@ -37,16 +37,18 @@ def reals(value: Any, what: str, subject: str) -> np.ndarray:
         array = np.asarray(str(array))  # float32 0.1 means 0.1, not 0.10000000149
     array = array.astype(np.float64)
     if not np.all(np.isfinite(array)):
+        bound = "Leave it out to have no bound." if what in ("low", "high") else ""
         raise ValueError(
             f"`{subject}`: `{what}` must be finite, but got {spell(value)}."
-            " Leave a bound out to have none."
+            f" {bound or 'Give finite numbers.'}"
         )
     return array
 
 
 def integers(value: Any, what: str, subject: str) -> np.ndarray:
     """`value` as int64 integers that int32 can hold."""
-    array = _array(value)
+    # Beyond int64 NumPy would make an object of it.
+    array = _array(min(max(value, -(2**40)), 2**40) if type(value) is int else value)
     if array is None or array.dtype.kind not in "iu":
         raise TypeError(
             f"`{subject}`: `{what}` must be an integer, but got {spell(value)}."

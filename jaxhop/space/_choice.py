@@ -126,7 +126,8 @@ class Choice(Parameter):
         if isinstance(value, Option):
             return int(value.index) if value.choices is self.choices else None
         position = self.choices.position(value)
-        if position is None and self.table is not None and isinstance(value, jax.Array):
+        array = isinstance(value, jax.Array | np.ndarray | np.generic)
+        if position is None and self.table is not None and array:
             # float32 0.1 is not the option 0.1, but it is what an objective sees of it.
             same = [np.array_equal(row, value) for row in self.table]
             position = same.index(True) if any(same) else None

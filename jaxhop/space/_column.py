@@ -13,7 +13,7 @@ from jaxhop.space._index import Index
 from jaxhop.space._int import Int
 from jaxhop.space._parameter import Coordinates, Parameter
 
-_LARGEST = 65536  # longer leaves have an array of their own
+LONGEST = 65536  # longer leaves have a column of their own, and columns their own words
 _LARGE = 1024  # longer leaves share one only with those of the same bounds and scale, for the
 # settings of different ones have to be stored element by element
 
@@ -119,7 +119,7 @@ def columns(leaves: list[Parameter]) -> tuple[Column, ...]:
         leaves: the parameters of a space in their order.
 
     Returns:
-        Columns in the order of their first leaves.
+        Columns in the order of their first leaves, but the long ones last.
 
     Example:
         >>> [len(column.leaves) for column in columns([Float(0, 1), Int(0, 9), Float(2, 3)])]
@@ -128,13 +128,16 @@ def columns(leaves: list[Parameter]) -> tuple[Column, ...]:
     groups: dict[Any, list[int]] = {}
     for number, leaf in enumerate(leaves):
         groups.setdefault(_settings(leaf, number), []).append(number)
-    made, first, offset = [], 0, 0
+    parts = []
     for numbers in groups.values():
         numbers.sort(key=lambda number: _shape(leaves[number]) != ())  # scalars first
         group = tuple(leaves[number] for number in numbers)
-        parameter = _merged(group)
+        parts.append((_merged(group), group, tuple(numbers)))
+    parts.sort(key=lambda part: part[0].pairs > LONGEST)
+    made, first, offset = [], 0, 0
+    for parameter, group, numbers in parts:
         scalars = sum(_is_array(leaf) and _shape(leaf) == () for leaf in group)
-        made.append(Column(parameter, group, tuple(numbers), first, offset, scalars))
+        made.append(Column(parameter, group, numbers, first, offset, scalars))
         first, offset = first + parameter.size, offset + parameter.pairs
     return tuple(made)
 
@@ -149,7 +152,7 @@ def _shape(leaf: Parameter) -> tuple[int, ...]:
 
 def _settings(leaf: Parameter, number: int) -> Any:
     """What leaves of one column have in common; its own number for a leaf that stays alone."""
-    if not _is_array(leaf) or leaf.size == 0 or leaf.pairs > _LARGEST:
+    if not _is_array(leaf) or leaf.size == 0 or leaf.pairs > LONGEST:
         return number
     if isinstance(leaf, Float):
         missing = (leaf.low is None, leaf.high is None)

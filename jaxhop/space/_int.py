@@ -209,7 +209,8 @@ class Int(Parameter):
             )
         first, last = self._numbers()
         if np.any(first > last):
-            what = f"multiple of {self.multiple_of}" if self.multiple_of else "power"
+            kind = "multiple" if self.multiple_of else "power"
+            what = f"{kind} of {self.multiple_of or self.power_of}"
             raise ValueError(f"`{subject}`: no {what} lies between the bounds. Widen them.")
 
     def _refuse_illegal(self, given: np.ndarray, what: str) -> None:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxhop import _noise
 from jaxhop.space import _check
 from jaxhop.space._choice import Choice
-from jaxhop.space._column import Column, columns
+from jaxhop.space._column import LONGEST, Column, columns
 from jaxhop.space._float import Float
 from jaxhop.space._int import Int
 from jaxhop.space._match import match
@@ -90,6 +90,16 @@ class Space:
         values = [leaf.initial() for leaf in self._leaves]
         return self._encoded(values)
 
+    @functools.cached_property
+    def shape(self) -> tuple[Any, ...]:
+        """Shapes and dtypes of a point, as `jax.ShapeDtypeStruct`."""
+        return jax.eval_shape(lambda key: self.draw(key), jax.ShapeDtypeStruct((2,), jnp.uint32))
+
+    @property
+    def nbytes(self) -> int:
+        """Size of a point in bytes."""
+        return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(self.shape))
+
     def draw(self, key: jax.Array, index: Any = None, scramble: Any = None) -> tuple[Any, ...]:
         """A random point from the prior.
 
@@ -105,8 +115,7 @@ class Space:
         scalars = sum(column.scalars for column in self.columns)
         even = None if index is None else _noise.sobol(index, scalars, scramble)
         point, taken = [], 0
-        for column in self.columns:
-            a, b = _noise.pairs(key, column.parameter.pairs, column.offset)
+        for column, (a, b) in zip(self.columns, self._words(key), strict=True):
             if even is not None and column.scalars:
                 own = even[taken : taken + column.scalars]
                 a = jnp.concatenate([own, a[column.scalars :]])
@@ -127,8 +136,7 @@ class Space:
             A point; coordinates that do not move are the same bit for bit.
         """
         moved = []
-        for column, part in zip(self.columns, x, strict=True):
-            a, b = _noise.pairs(key, column.parameter.pairs, column.offset)
+        for column, part, (a, b) in zip(self.columns, x, self._words(key), strict=True):
             own = proposal._replace(forced=proposal.forced - column.first)
             moved.append(column.parameter.move(a, b, part, own))
         return tuple(moved)
@@ -241,6 +249,16 @@ class Space:
         """
         matched = self._matched(candidate)
         return {_dotted(path): value for path, leaf, value in matched if _is_scalar(leaf)}
+
+    def _words(self, key: jax.Array) -> Iterator[tuple[jax.Array, jax.Array]]:
+        """Each column's random words, which depend on the key and its offset only."""
+        # Short columns draw together, which compiles faster; long ones fuse with their words.
+        short = [c.parameter.pairs for c in self.columns if c.parameter.pairs <= LONGEST]
+        if short:
+            a, b = _noise.pairs(key, sum(short))
+            yield from zip(jax.lax.split(a, short), jax.lax.split(b, short), strict=True)
+        for column in self.columns[len(short) :]:
+            yield _noise.pairs(key, column.parameter.pairs, column.offset)
 
     def _matched(self, candidate: Any) -> Iterator[tuple[Any, Parameter, Any]]:
         """Path, parameter and value of each parameter in a whole candidate."""

@@ -1,0 +1,80 @@
+"""Finds a short tour through 200 random cities, with two kinds of parameters.
+
+`jaxhop.permutation` knows how to move tours. `jaxhop.custom` takes the moves from its user: here
+2-opt, written in JAX, which reverses the stretch between a city and one of its neighbours. Both
+searches start from a random tour; a third one starts the permutation from the tour that always
+goes on to the nearest city. Prints the lengths of all tours.
+"""
+
+import argparse
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxhop
+
+NEIGHBOURS = 10
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--runtime", default="20s", help="of each search; default: 20s")
+    parser.add_argument("--cities", type=int, default=200, help="how many; default: 200")
+    parser.add_argument("--seed", type=int, default=0, help="default: 0")
+    arguments = parser.parse_args()
+
+    rng = np.random.default_rng(arguments.seed)
+    cities = rng.uniform(size=(arguments.cities, 2)).astype(np.float32)
+    anywhere = rng.permutation(arguments.cities)
+    greedy = nearest_neighbour(cities)
+
+    def length(tour: jax.Array) -> jax.Array:
+        stops = jnp.asarray(cities)[tour]
+        return jnp.sum(jnp.linalg.norm(stops - jnp.roll(stops, 1, axis=0), axis=1))
+
+    print(f"{'random tour':34}{float(length(anywhere)):8.4f}")
+    print(f"{'nearest neighbour':34}{float(length(greedy)):8.4f}")
+    for name, tour in (
+        ("permutation", jaxhop.permutation(arguments.cities, init=anywhere)),
+        ("custom (2-opt)", two_opt(cities, anywhere)),
+        ("permutation, from the nearest", jaxhop.permutation(arguments.cities, init=greedy)),
+    ):
+        result = jaxhop.search(length, tour, runtime=arguments.runtime, seed=arguments.seed)
+        print(f"{name:34}{result.best_value:8.4f}  ({result.evaluations:,} evaluations)")
+
+
+def two_opt(cities: np.ndarray, start: np.ndarray) -> jaxhop.custom:
+    """Tours that are moved by connecting a city with one of its nearest neighbours."""
+    n = len(cities)
+    distances = np.linalg.norm(cities[:, None] - cities, axis=2)
+    nearest = jnp.asarray(np.argsort(distances, axis=1)[:, 1 : NEIGHBOURS + 1])
+
+    def sample(key: jax.Array) -> jax.Array:
+        return jax.random.permutation(key, n)
+
+    def mutate(key: jax.Array, tour: jax.Array) -> jax.Array:
+        place, neighbour = jax.random.split(key)
+        first = jax.random.randint(place, (), 0, n)
+        city = jax.random.choice(neighbour, nearest[tour[first]])
+        # The stretch from the next city to the neighbour is reversed; the tour is a ring.
+        length = (jnp.argmax(tour == city) - first) % n
+        step = (jnp.arange(n) - first - 1) % n
+        step = jnp.where(step < length, length - 1 - step, step)
+        return tour[(first + 1 + step) % n]
+
+    return jaxhop.custom(sample, mutate, init=start)
+
+
+def nearest_neighbour(cities: np.ndarray) -> np.ndarray:
+    """The tour that always goes on to the nearest city that is left."""
+    tour, left = [0], np.arange(1, len(cities))
+    while len(left):
+        distances = np.linalg.norm(cities[left] - cities[tour[-1]], axis=1)
+        tour.append(left[np.argmin(distances)])
+        left = np.delete(left, np.argmin(distances))
+    return np.array(tour)
+
+
+if __name__ == "__main__":
+    main()
