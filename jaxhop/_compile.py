@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
 from jaxhop import _noise
 from jaxhop._loop import Program
@@ -26,7 +26,7 @@ def compile_rounds(
     first: Sequence[Any],
     population: int,
     seed: int,
-    devices: Sequence[jax.Device],
+    devices: Sequence[Any],
     max_memory: int | None,
 ) -> tuple[Program, float]:
     """Compiles the rounds for a problem and a set of devices.
@@ -50,10 +50,15 @@ def compile_rounds(
     begin = time.perf_counter()
     mesh = population_mesh(devices)
     platform = devices[0].platform
-    place: Any = devices[0] if mesh is None else NamedSharding(mesh, PartitionSpec())
-    key = jnp.asarray(np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32))
+    place = (
+        SingleDeviceSharding(devices[0]) if mesh is None else NamedSharding(mesh, PartitionSpec())
+    )
+    several = len({device.process_index for device in devices}) > 1
+    key = np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)
+    constants = [_placed(constant, place, several) for constant in objective.constants]
     points = jax.tree.map(lambda *leaves: np.stack([np.asarray(x) for x in leaves]), *first)
-    # Nothing to choose where a program that never frees anything would fit, or a bare point does not.
+    # Nothing to choose where a program that never frees anything would fit, or where a bare point
+    # does not.
     each = objective.bytes + 4 * space.nbytes
     chunk = chunk_for(each, population, platform, max_memory)
     if chunk < population and chunk_for(space.nbytes, population, platform, max_memory) > 1:
@@ -61,12 +66,9 @@ def compile_rounds(
         chunk = chunk_for(each, population, platform, max_memory)
     while True:
         rounds = Rounds(algorithm, objective, space, population, chunk, mesh)
-        constants = jax.device_put(objective.constants, place)
-        start = _compile(jax.jit(rounds.start).lower(key, points), platform)
-        carry = jax.device_put(start(key, points), place)
-        run = jax.jit(
-            rounds.run, donate_argnums=1, out_shardings=None if mesh is None else place
-        )
+        start = jax.jit(rounds.start, out_shardings=place)
+        carry = _compile(start.lower(key, points), platform)(key, points)
+        run = jax.jit(rounds.run, donate_argnums=1, out_shardings=place)
         compiled = _compile(run.lower(constants, carry, _controls()), platform)
         needed = _needed(compiled)
         if max_memory is None or needed <= max_memory or chunk == 1:
@@ -83,9 +85,15 @@ def compile_rounds(
     def advance(carry: Carry, controls: Controls) -> tuple[Carry, Records]:
         return compiled(constants, carry, controls)
 
-    several = len({device.process_index for device in devices}) > 1
     program = Program(rounds, advance, carry, len(first), several)
     return program, time.perf_counter() - begin
+
+
+def _placed(constant: Any, place: Sharding, several: bool) -> jax.Array:
+    """An array on all devices. Between hosts it does not travel: each has its own copy of it."""
+    if several:
+        return jax.make_array_from_process_local_data(place, np.asarray(constant))
+    return jax.device_put(constant, place)
 
 
 def _controls() -> Controls:
@@ -125,7 +133,7 @@ def _measured_bytes(
     algorithm: Algorithm,
     objective: Objective,
     space: Space,
-    key: jax.Array,
+    key: Any,
     points: Any,
     platform: str,
 ) -> int:

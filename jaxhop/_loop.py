@@ -194,7 +194,7 @@ def _decide(
 def _report(
     program: Program,
     state: Any,
-    records: Records,
+    records: Any,  # `Records`, of NumPy arrays
     first: int,
     first_round: int,
     lowest: float,
@@ -209,6 +209,7 @@ def _report(
     values = sign * records.values[:rows].astype(np.float64)
     so_far = np.minimum.accumulate(np.concatenate([[lowest], _inner(values, sign)]))
     phase = np.repeat(records.phases[:rounds], widths).astype(np.int8)
+    phase[phase < 0] = PHASES.index("explore")  # an algorithm that says nothing of its phases
     phase[: max(0, program.given - first)] = PHASES.index("initial")
     if program.rounds.every_point:
         kept, points = np.arange(rows), records.points

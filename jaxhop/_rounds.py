@@ -23,7 +23,9 @@ _ROUNDS = 8192
 _TRAIL_BYTES = 2**20
 _TRAIL = 256
 _EVERY_POINT_BYTES = 80  # spaces up to 20 numbers: all points are handed to the host
-_OBJECTIVE = 2**32 - 1  # what a round's key is folded with for the objective: no candidate's number
+_OBJECTIVE = (
+    2**32 - 1
+)  # what a round's key is folded with for the objective: no candidate's number
 _LOW_BITS = 20
 
 
@@ -64,7 +66,7 @@ class Controls(NamedTuple):
         left: int32, evaluations left of the budget.
         start: float32, and
         rate: float32; progress is start + rate x (evaluations told).
-        
+
         target: float32, stop at a value as low as that.
         flush: bool, end the present round with what is evaluated of it.
     """
@@ -296,7 +298,9 @@ class Rounds:
             points = jax.tree.map(lambda leaf: leaf[:population], carry.points)
             first = records.rows - carry.width
             records = records._replace(
-                points=jax.tree.map(lambda all, new: _write(all, new, first), records.points, points)
+                points=jax.tree.map(
+                    lambda all, new: _write(all, new, first), records.points, points
+                )
             )
         else:
             records = self._follow(records, carry, state, candidate, winner, improved)
@@ -322,7 +326,6 @@ class Rounds:
         improved: jax.Array,
     ) -> Records:
         """Puts the round's best candidate on the trail, if it is the best of all so far."""
-
         at = records.improvements
         row = records.rows - carry.width + winner
         if self.no_trail:

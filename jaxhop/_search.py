@@ -40,7 +40,7 @@ def search(
     seed: int = 0,
     population: int | None = None,
     algorithm: str | Recipe | Algorithm = "auto",
-    devices: Sequence[jax.Device] | None = None,
+    devices: Sequence[Any] | None = None,
     max_memory: int | str | None = None,
     init: Sequence[Any] | None = None,
     callbacks: Iterable[Any] = (),
@@ -194,7 +194,7 @@ def _whole(name: str, number: Any, low: int, high: int, example: str) -> int:
 def _algorithm(algorithm: Any, space: Space, population: int, noisy: bool) -> Algorithm:
     if isinstance(algorithm, Algorithm):
         return algorithm
-    recipe = auto() if isinstance(algorithm, str) and algorithm == "auto" else algorithm
+    recipe: Any = auto() if isinstance(algorithm, str) and algorithm == "auto" else algorithm
     try:
         inspect.signature(recipe).bind(space, population, noisy=noisy)
     except (TypeError, ValueError):
@@ -227,7 +227,7 @@ def _first_candidates(space: Space, init: Any) -> list[Any]:
     return points
 
 
-def _devices(devices: Any) -> Sequence[jax.Device]:
+def _devices(devices: Any) -> Sequence[Any]:
     if devices is None:
         return jax.devices()
     devices = [devices] if isinstance(devices, jax.Device) else devices

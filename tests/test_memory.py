@@ -20,7 +20,8 @@ def loss(x):
 jnp.zeros(3).block_until_ready()  # JAX is there before the search
 pathlib.Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
 before = rss("VmRSS:")
-result = jaxhop.search(loss, jaxhop.float(-1, 1, shape=(D,)), population=POPULATION, runtime=4)
+space = jaxhop.float(-1, 1, init=1, shape=(D,))  # worse than points at random
+result = jaxhop.search(loss, space, population=POPULATION, runtime=4)
 print(json.dumps(dict(
     megabytes=(rss("VmHWM:") - before) * 1024 / 1e6,
     evaluations=result.evaluations,
@@ -37,6 +38,6 @@ def test_a_million_coordinates_take_less_than_150_megabytes():
     assert result["megabytes"] < 150
     assert result["evaluations"] > 100
     assert result["best"] == ["float32", 1_000_000]
-    assert result["values"][1] < result["values"][0]
+    assert result["values"][0] > 0.48 and result["values"][1] < 0.43
     assert abs(result["value_again"] - result["values"][1]) < 1e-5
     assert result["seconds"] < 4 * 1.02 + 1

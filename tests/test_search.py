@@ -9,14 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from plain import plain
 
 import jaxhop
 
 POPULATION = 16
 SPACE = {"x": jaxhop.float(-5, 5, shape=(3,)), "n": jaxhop.int(1, 9), "name": "constant"}
-RANDOM = (
-    jaxhop.algorithms.random_search()
-)  # where the algorithm does not matter: it compiles faster
 START = {"x": np.zeros(3, np.float32), "n": 5}
 
 
@@ -285,7 +283,7 @@ def test_what_the_objective_returns_beside_its_value_comes_back():
         residual = params["x"] - jnp.array([1.0, -2.0, 3.0])
         return jnp.sum(residual**2), {"residual": residual, "n": (params["n"], 7)}
 
-    result = search(with_aux, evaluations=300)
+    result = search(with_aux, evaluations=300, algorithm=plain)
     assert sorted(result.aux) == ["n", "residual"]
     assert result.aux["n"] == (result.best["n"], 7)
     np.testing.assert_array_equal(
@@ -317,7 +315,7 @@ def test_the_candidates_of_a_round_meet_the_same_noise():
     def with_weather(params, key):
         return params["x"] ** 2 * 0 + jax.random.normal(key)
 
-    result = search(with_weather, {"x": jaxhop.float(-5, 5)}, evaluations=160, algorithm=RANDOM)
+    result = search(with_weather, {"x": jaxhop.float(-5, 5)}, evaluations=160, algorithm=plain)
     values = result.history["value"].reshape(10, POPULATION)
     np.testing.assert_array_equal(values, np.broadcast_to(values[:, :1], values.shape))
     assert len(np.unique(values)) == 10
@@ -345,7 +343,7 @@ def test_values_that_are_not_finite_never_win_and_never_hold_the_search():
 
 def test_a_search_without_any_finite_value_says_so():
     with pytest.raises(ValueError, match=r"every one of the 50 values .* NaN or infinite"):
-        search(lambda x: jnp.log(-x), jaxhop.float(1, 5), evaluations=50, algorithm=RANDOM)
+        search(lambda x: jnp.log(-x), jaxhop.float(1, 5), evaluations=50, algorithm=plain)
 
 
 # What a space may be.

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from jaxhop import _noise
 from jaxhop._trials import PHASES
+from jaxhop.algorithms._annealing import Annealing
 from jaxhop.algorithms._base import (
     Algorithm,
     Batch,
@@ -98,9 +99,9 @@ def annealed_mcmc(
 
     A proposal changes k coordinates, k log-uniform between 1 and 50 D / N (N: the evaluations the
     budget allows for): one at a time where the budget can visit each coordinate often, many where
-    it cannot. Its step is the temperature times a log-normal factor, over the fourth root of k. The
-    temperature falls geometrically over the budget that remains after exploring, the further the
-    more evaluations there are for a coordinate. A chain moves to its best proposal if that
+    it cannot. Its step is the temperature times a log-normal factor, over the fourth root of k.
+    The temperature falls geometrically over the budget that remains after exploring, the further
+    the more evaluations there are for a coordinate. A chain moves to its best proposal if that
     improves, else by Metropolis' rule on the change over the typical change of a proposal, so that
     the objective's units do not matter. Falling behind ends a chain: its proposals go to better
     ones, until one chain has them all.
@@ -139,10 +140,13 @@ def annealed_mcmc(
             space=space,
             population=population,
             noisy=noisy,
-            chains=_chains(space, population, noisy, chains),
-            explore=explore,
-            start=start_temperature,
-            end=end_temperature,
+            annealing=Annealing(
+                size=space.size,
+                chains=_chains(space, population, noisy, chains),
+                explore=explore,
+                start=start_temperature,
+                end=end_temperature,
+            ),
             spread=spread,
         )
         algorithm = Algorithm(mcmc.init, mcmc.ask, mcmc.tell)
@@ -184,16 +188,13 @@ class _AnnealedMCMC:
     space: Space
     population: int
     noisy: bool
-    chains: int
-    explore: float
-    start: float
-    end: float | None
+    annealing: Annealing
     spread: float
 
     def init(self, key: Any, points: Any = None) -> AnnealedState:
         points = first_points(self.space, points)
         given = jax.tree.leaves(points)[0].shape[0]
-        stored = max(self.chains, given)
+        stored = max(self.annealing.chains, given)
         points = rows(points, jnp.minimum(jnp.arange(stored), given - 1))
         return AnnealedState(
             key=_noise.raw(key),
@@ -249,34 +250,16 @@ class _AnnealedMCMC:
                 plan.accepted & batch.valid,
             ),
         )
-    # Schedules: functions of progress and of the evaluations that the budget seems to allow for.
-
-    def _annealing(self, progress: Any) -> jax.Array:
-        """Share of the annealing that is over, in [0, 1]."""
-        return jnp.clip((progress - self.explore) / max(1 - self.explore, 1e-9), 0, 1)
 
     def _phase(self, state: AnnealedState, progress: Any) -> jax.Array:
-        exploring = (progress < self.explore) | (state.round == 0)
+        exploring = (progress < self.annealing.explore) | (state.round == 0)
         return jnp.where(exploring, _EXPLORE, _ANNEAL)
 
-    def _visits(self, state: AnnealedState, progress: Any) -> jax.Array:
-        """Evaluations for each coordinate that the whole budget will have allowed for."""
-        expected = jnp.maximum(state.evaluated, 1) / jnp.clip(progress, 1e-9, 1)
-        return expected / self.space.size
+    def _active(self, state: AnnealedState, progress: Any) -> jax.Array:
+        return self.annealing.active(jnp.sum(jnp.isfinite(state.values)), progress)
 
     def _temperature(self, state: AnnealedState, progress: Any) -> jax.Array:
-        """In (0, 1]: 1 at first, the end temperature over the first one at last."""
-        if self.end is not None:
-            low = jnp.float32(self.end)
-        else:
-            low = jnp.clip(5e-5 * (200 / self._visits(state, progress)) ** 3, 1e-6, 0.2)
-        return jnp.minimum(low / self.start, 1) ** self._annealing(progress)
-
-    def _active(self, state: AnnealedState, progress: Any) -> jax.Array:
-        """How many chains get proposals: all at first, one in the second half."""
-        falling = jnp.ceil(self.chains * (1 - 2 * self._annealing(progress)))
-        alive = jnp.sum(jnp.isfinite(state.values))
-        return jnp.maximum(1, jnp.minimum(falling.astype(jnp.int32), alive))
+        return self.annealing.temperature(state.evaluated, progress)
 
     # Candidates.
 
@@ -291,10 +274,10 @@ class _AnnealedMCMC:
         """A perturbation of what a chain hopes for, or that itself where it is still untried."""
         chain, repeats, itself = self._assignment(index, state, progress)
         (how_many, which), (how_far, _) = _noise.pairs(key, 2, offset=self.space.pairs)
-        most = jnp.clip(50 / self._visits(state, progress), 1, self.space.size)
+        most = self.annealing.most(state.evaluated, progress)
         k = jnp.exp(_noise.uniform(how_many) * jnp.log(most))
         temperature = self._temperature(state, progress)
-        step = self.start * temperature * jnp.exp(self.spread * _noise.normal(how_far))
+        step = self.annealing.start * temperature * jnp.exp(self.spread * _noise.normal(how_far))
         proposal = Proposal(
             rate=jnp.where(repeats | itself, 0, (k - 1) / self.space.size),
             step=step / k**0.25,
@@ -334,9 +317,9 @@ class _AnnealedMCMC:
             source=jnp.where(new, 0, order),
             went=jnp.zeros(stored, bool),
             values=-value,
-            pick=jnp.resize(pick, length),
+            pick=jnp.resize(pick, (length,)),
             count=jnp.sum(new),
-            chain=jnp.resize(slots, length),
+            chain=jnp.resize(slots, (length,)),
             settle=jnp.ones(length, bool),
             add=jnp.zeros(length, bool),
             sum_up=jnp.zeros(stored, bool),
@@ -354,15 +337,19 @@ class _AnnealedMCMC:
         now, start, tried = self._starts(state, values, progress)
         proposed = jnp.where(repeats | itself, jnp.inf, values)
         best = jax.ops.segment_min(proposed, chain, stored)
-        target = jnp.minimum(best, start)
-        heat = self.start * self._temperature(state, progress) * state.change
+        target = jnp.where(tried, jnp.minimum(best, start), best)
+        heat = self.annealing.start * self._temperature(state, progress) * state.change
         worse = target - now
         luck = _noise.uniform(_noise.pairs(_noise.fold_in(_noise.raw(key), -1), stored)[0])
         accept = (worse <= 0) | (luck < jnp.exp(-worse / heat))
         gain = _gain(start[chain], proposed)
         improving = gain > 0
-        settles = accept & (best < start)
-        settle = settles[chain] & (proposed == best[chain]) & jnp.isfinite(proposed)
+        settles = accept & (best <= target)
+        # One candidate a chain, the first of equals.
+        first = jax.ops.segment_min(
+            jnp.where(proposed == best[chain], index, self.population), chain, stored
+        )
+        settle = settles[chain] & (index == first[chain])
         add = improving & (start - now <= heat)[chain] & self._sums
         winner = jnp.argmin(values)
         important = settle | (index == winner) & (values[winner] < state.best_value)

@@ -54,10 +54,12 @@ class State(Protocol):
     @property
     def best(self) -> Any:
         """The point to return."""
+        ...
 
     @property
     def best_value(self) -> jax.Array:
         """Its value."""
+        ...
 
 
 class Algorithm(NamedTuple):

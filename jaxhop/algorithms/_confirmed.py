@@ -107,8 +107,8 @@ def confirmed(algorithm: Algorithm, population: int) -> Algorithm:
     def _confirm(state: ConfirmedState, values: jax.Array) -> ConfirmedState:
         finalists = state.counts.shape[0]
         # A population of fewer candidates than finalists confirms the first ones.
-        seen = jnp.full(finalists, jnp.inf).at[: min(finalists, population)].set(
-            values[:finalists]
+        seen = (
+            jnp.full(finalists, jnp.inf).at[: min(finalists, population)].set(values[:finalists])
         )
         counts = state.counts + jnp.isfinite(seen)
         change = jnp.where(jnp.isfinite(seen), seen - state.means, 0) / jnp.maximum(counts, 1)

@@ -16,7 +16,7 @@ _CACHE_BYTES = 2**20  # a CPU is fastest while a chunk stays in a core's own cac
 _DEVICE_BYTES = 2**30
 
 
-def population_mesh(devices: Sequence[jax.Device]) -> Mesh | None:
+def population_mesh(devices: Sequence[Any]) -> Mesh | None:
     """The mesh over which a population is spread.
 
     Args:
@@ -89,6 +89,8 @@ def over(
     def on_all(operands: Any, first: Any) -> Any:
         index = first + jnp.arange(width * mesh.size, dtype=jnp.int32)
         results = spread(operands, index)
-        return jax.tree.map(lambda leaf: jax.lax.with_sharding_constraint(leaf, everywhere), results)
+        return jax.tree.map(
+            lambda leaf: jax.lax.with_sharding_constraint(leaf, everywhere), results
+        )
 
     return on_all
