@@ -11,6 +11,7 @@ from jax.sharding import NamedSharding, PartitionSpec, Sharding, SingleDeviceSha
 
 from jaxhop import _noise
 from jaxhop._loop import Program
+from jaxhop._memory import give_back
 from jaxhop._objective import Objective
 from jaxhop._rounds import Carry, Controls, Records, Rounds
 from jaxhop.algorithms import Algorithm
@@ -81,6 +82,8 @@ def compile_rounds(
             f"`max_memory={max_memory}`: the search needs {needed:,} bytes on each device even"
             " when it evaluates one candidate at a time. Allow for more, or search fewer numbers."
         )
+
+    give_back()
 
     def advance(carry: Carry, controls: Controls) -> tuple[Carry, Records]:
         return compiled(constants, carry, controls)
