@@ -86,6 +86,8 @@ class History:
         to_python: turns the stored parameters of one row (a tuple of arrays, one per column of
             the space) into a candidate in the user's structure. It is called only for rows
             whose parameters are asked for.
+        to_python_many: does the same for stacked rows, and returns a list; for tables. Default:
+            one after the other.
 
     Example:
         >>> history = History("min", to_python=lambda point: {"x": float(point[0])})
@@ -102,9 +104,15 @@ class History:
         ({'x': 0.25}, None)
     """
 
-    def __init__(self, direction: str, to_python: Callable[[tuple[np.ndarray, ...]], Any]):
+    def __init__(
+        self,
+        direction: str,
+        to_python: Callable[[tuple[np.ndarray, ...]], Any],
+        to_python_many: Callable[[tuple[np.ndarray, ...]], list[Any]] | None = None,
+    ):
         self._direction = direction
         self._to_python = to_python
+        self._to_python_many = to_python_many
         self._rows = _Table(ROWS_KEPT, {n: np.empty(0, dtype) for n, dtype in _DTYPES.items()})
         self._stride = 1  # a power of two: of the others, every stride-th row is kept
         self._points: _Table | None = None  # made when the first points show how wide they are
@@ -272,10 +280,16 @@ class History:
         """
         table: dict[str, Any] = {name: self[name] for name in _COLUMNS}
         if flat is not None:
-            for row in self.stored:
-                for name, value in flat(self.params(row)).items():
+            for row, candidate in zip(self.stored, self._candidates(), strict=True):
+                for name, value in flat(candidate).items():
                     table.setdefault(f"params.{name}", [None] * len(self))[row] = value
         return table
+
+    def _candidates(self) -> list[Any]:
+        """The candidates of all rows whose parameters are kept."""
+        if self._to_python_many is None or self._points is None:
+            return [self.params(row) for row in self.stored]
+        return self._to_python_many(tuple(self._points[i] for i in range(self._width)))
 
     def to_pandas(self, flat: Flat | None = None) -> "pandas.DataFrame":
         """The history as a data frame.

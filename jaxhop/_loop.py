@@ -115,6 +115,8 @@ def run(
     carry, pace = program.carry, _Pace()
     target = -math.inf if budget.target is None else sign * budget.target
     evaluations, rounds, lowest, reached, first = 0, 0, math.inf, False, True
+    # The clock starts when all processes are there.
+    _hosts.agree(_Decision(0, 0, 0, 0, 0, 0), program.several)
     begin = visited = clock()
     while True:
         elapsed = clock() - begin

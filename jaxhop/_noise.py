@@ -9,6 +9,7 @@ import numpy as np
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PAIRS = 1  # high counter word of `pairs`; `fold_in` has 0, so the two never share a block
+SHORT = 4096  # so many words are rather kept than made again by each that uses them
 
 
 def _threefry(key: jax.Array, high: Any, low: Any) -> tuple[jax.Array, jax.Array]:
@@ -39,7 +40,8 @@ def fold_in(key: jax.Array, data: Any) -> jax.Array:
         >>> fold_in(raw(jax.random.key(0)), 7).tolist()
         [2716826189, 292468403]
     """
-    return jnp.stack(_threefry(key, jnp.uint32(0), jnp.asarray(data).astype(jnp.uint32)))
+    words = _threefry(key, jnp.uint32(0), jnp.asarray(data).astype(jnp.uint32))
+    return kept(jnp.stack(words))
 
 
 @functools.partial(jax.jit, static_argnames=("n", "offset"), inline=True)
@@ -63,7 +65,27 @@ def pairs(key: jax.Array, n: int, offset: int = 0) -> tuple[jax.Array, jax.Array
         True
     """
     position = jnp.arange(n, dtype=jnp.uint32) + jnp.uint32(offset)
-    return _threefry(key, jnp.full(n, _PAIRS, jnp.uint32), position)
+    words = _threefry(key, jnp.full(n, _PAIRS, jnp.uint32), position)
+    return kept(words) if n <= SHORT else words
+
+
+def kept(words: Any) -> Any:
+    """The same words, kept in memory instead of being made again inside of what uses them.
+
+    Words that a whole loop has in common must be kept: LLVM's vectoriser goes along every
+    path through the code that makes them, and twenty rounds have a million paths.
+
+    Args:
+        words: a pytree of arrays.
+
+    Returns:
+        The same.
+
+    Example:
+        >>> int(kept(jnp.uint32(5)))
+        5
+    """
+    return jax.lax.optimization_barrier(words)
 
 
 def raw(key: Any) -> jax.Array:

@@ -131,7 +131,11 @@ def search(
     def to_python(leaves: tuple[np.ndarray, ...]) -> Any:
         return space.to_python(jax.tree.unflatten(structure, leaves))
 
-    history, phases = History(direction, to_python), PhaseTable(direction)
+    def to_python_many(leaves: tuple[np.ndarray, ...]) -> list[Any]:
+        return space.to_python_many(jax.tree.unflatten(structure, leaves))
+
+    history = History(direction, to_python, to_python_many)
+    phases = PhaseTable(direction)
     shown = [Progress(show=progress)] if _hosts.is_first() else []
     sign = -1 if direction == "max" else 1
     with contextlib.ExitStack() as stack:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import jaxhop
-from jaxhop.algorithms import Algorithm, Batch, annealed_mcmc, auto, random_search, step
+from jaxhop.algorithms import Algorithm, Batch, Info, annealed_mcmc, auto, random_search, step
+from jaxhop.algorithms._confirmed import confirmed
 
 # To put a new algorithm under the contract, add a line.
 ALGORITHMS = {
@@ -240,6 +241,77 @@ def test_wrong_settings_are_refused(settings, text):
     with pytest.raises(ValueError) as error:
         annealed_mcmc(**settings)
     assert text in str(error.value)
+
+
+# Noisy objectives: the finalists of a search are confirmed.
+
+
+class Finalists(NamedTuple):
+    """A search that always has the same finalists, and believes the values of the last round."""
+
+    points: Any
+    values: jax.Array
+    best: Any
+    info: Info
+
+
+def finals():
+    """An algorithm with four finalists at 0, 1, 2, 3, and a round of it.
+
+    The search asks for candidates at 100 and more.
+    """
+
+    def init(key, points=None):
+        del key, points
+        points = (jnp.arange(4, dtype=jnp.float32),)
+        info = Info(jnp.int32(1), jnp.float32(1), jnp.zeros(8, bool))
+        return Finalists(points, jnp.full(4, jnp.inf, jnp.float32), row(points, 0), info)
+
+    def ask(key, index, state, progress):
+        return (jnp.float32(100 + index),)
+
+    def tell(key, state, batch, values, progress):
+        return state._replace(values=values[:4])
+
+    algorithm = confirmed(Algorithm(init, ask, tell), 8)
+
+    def told(state, progress, values):
+        key, progress = jax.random.key(0), jnp.float32(progress)
+
+        def candidate(i):
+            return algorithm.ask(key, i, state, progress)
+
+        valid = jnp.arange(8) < algorithm.width(state, progress)
+        batch = Batch(candidate, jnp.arange(8), valid)
+        return algorithm.tell(key, state, batch, jnp.array([*values, *[-1e9] * 4]), progress)
+
+    return algorithm, told
+
+
+def test_the_finalist_of_the_lowest_mean_is_the_best():
+    algorithm, told = finals()
+    state = algorithm.init(jax.random.key(0))
+    for progress, asked, width in ((0.5, 103, 8), (0.95, 3, 4)):
+        args = jax.random.key(0), jnp.int32(3), state, jnp.float32(progress)
+        assert algorithm.ask(*args)[0] == asked
+        assert algorithm.width(state, jnp.float32(progress)) == width
+    state = told(state, 0.92, [1, -5, 2, 7])  # the second is lucky once
+    assert (state.best[0], state.best_value) == (1, -5)
+    state = told(state, 0.95, [1, 9, np.nan, 7])
+    state = told(state, 0.98, [2.5, 8, 0.5, np.inf])
+    assert state.best[0] == 2
+    assert float(state.best_value) == pytest.approx((2 + 0.5) / 2)
+    np.testing.assert_array_equal(state.counts, [3, 3, 2, 2])
+
+
+def test_a_confirmation_starts_anew_after_another_search():
+    """As it does in every cycle of a search that has a target only."""
+    algorithm, told = finals()
+    state = algorithm.init(jax.random.key(0))
+    state = told(state, 0.95, [-100, 50, 50, 50])
+    state = told(state, 0.1, [5, 6, 7, 8])  # the finalists may be others now
+    state = told(state, 0.95, [4, 3, 2, 1])
+    assert (state.best[0], state.best_value) == (3, 1)
 
 
 # An algorithm of the user's own.

@@ -111,11 +111,11 @@ def test_large_captured_arrays_are_arguments_of_the_program(dump):
     def fn(params):
         i = params["i"]
         total = jax.lax.fori_loop(0, 2, lambda _, total: total + device[i, i], 0.0)
-        return total + jitted(i) + (host @ jnp.ones(columns))[i] + (i - 7) ** 2
+        return total + jitted(i) + (host @ jnp.full(columns, 1e-6))[i] + (i - 7) ** 2
 
     result = jaxhop.search(fn, {"i": jaxhop.int(0, 9)}, evaluations=40, algorithm=plain)
     assert result.best == {"i": 7}
-    assert result.best_value == pytest.approx(2 * 2 + np.tanh(3) + columns, rel=1e-5)
+    assert result.best_value == pytest.approx(2 * 2 + np.tanh(3) + 1, rel=1e-3)
     sizes = {path.name: path.stat().st_size for path in dump.iterdir()}
     assert any("run" in name for name in sizes), "the program of the rounds is among them"
     assert max(sizes.values()) < 2_000_000

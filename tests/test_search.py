@@ -306,6 +306,7 @@ def test_the_best_of_a_noisy_objective_is_not_the_luckiest_one():
     result = search(noisy_loss, {"x": jaxhop.float(-5, 5)}, evaluations=4000)
     mean = truth(result.best["x"])
     assert mean < truth(0.0) + 0.05, "better than the starting point, up to the noise"
+    assert result.history["phase"][-1] == "confirm"
     luckiest = result.history["value"].min()
     assert luckiest < -2.5
     assert abs(result.best_value - mean) < 0.5
@@ -344,6 +345,21 @@ def test_values_that_are_not_finite_never_win_and_never_hold_the_search():
 def test_a_search_without_any_finite_value_says_so():
     with pytest.raises(ValueError, match=r"every one of the 50 values .* NaN or infinite"):
         search(lambda x: jnp.log(-x), jaxhop.float(1, 5), evaluations=50, algorithm=plain)
+
+
+def test_objectives_may_use_64_bits():
+    seen = []
+
+    def precise(params):
+        x = params["x"].astype(jnp.float64)
+        seen.append(x.dtype)
+        return jnp.sum((x - 1) ** 2)
+
+    with jax.enable_x64(True):
+        result = search(precise, {"x": jaxhop.float(-5, 5, shape=(3,))}, evaluations=1000)
+    assert seen == [np.float64]
+    assert result.best["x"].dtype == np.float32
+    assert result.best_value < 1e-3 < 3 == result.history["value"][0]
 
 
 # What a space may be.

@@ -158,7 +158,7 @@ def annealed_mcmc(
 def _check(
     chains: int | None, explore: float, start: float, end: float | None, spread: float
 ) -> None:
-    if chains is not None and (not isinstance(chains, int) or chains < 1):
+    if chains is not None and (type(chains) is not int or chains < 1):
         raise ValueError(f"`chains={chains!r}`: a whole number of at least 1 must be given.")
     if not 0 <= explore <= 1:
         raise ValueError(f"`explore={explore!r}`: a share in [0, 1] must be given, such as 0.1.")
@@ -256,7 +256,9 @@ class _AnnealedMCMC:
         return jnp.where(exploring, _EXPLORE, _ANNEAL)
 
     def _active(self, state: AnnealedState, progress: Any) -> jax.Array:
-        return self.annealing.active(jnp.sum(jnp.isfinite(state.values)), progress)
+        return self.annealing.active(
+            jnp.sum(jnp.isfinite(state.values), dtype=jnp.int32), progress
+        )
 
     def _temperature(self, state: AnnealedState, progress: Any) -> jax.Array:
         return self.annealing.temperature(state.evaluated, progress)
@@ -310,7 +312,7 @@ class _AnnealedMCMC:
         both = jnp.concatenate([state.values, values])
         value, order = jax.lax.top_k(-both, stored)
         new = order >= stored
-        slots = jnp.argsort(~new)  # those with a new point first
+        slots = jnp.argsort(~new).astype(jnp.int32)  # those with a new point first
         pick = jnp.maximum(order[slots] - stored, 0)
         length = self._picks(stored)
         return _Plan(
@@ -318,7 +320,7 @@ class _AnnealedMCMC:
             went=jnp.zeros(stored, bool),
             values=-value,
             pick=jnp.resize(pick, (length,)),
-            count=jnp.sum(new),
+            count=jnp.sum(new, dtype=jnp.int32),
             chain=jnp.resize(slots, (length,)),
             settle=jnp.ones(length, bool),
             add=jnp.zeros(length, bool),
@@ -332,7 +334,7 @@ class _AnnealedMCMC:
     ) -> _Plan:
         """Annealing: each chain moves to its best proposal, or stays."""
         stored = state.values.shape[0]
-        index = jnp.arange(self.population)
+        index = jnp.arange(self.population, dtype=jnp.int32)
         chain, repeats, itself = self._assignment(index, state, progress)
         now, start, tried = self._starts(state, values, progress)
         proposed = jnp.where(repeats | itself, jnp.inf, values)
@@ -358,11 +360,11 @@ class _AnnealedMCMC:
         picked = jnp.zeros(self.population, bool).at[pick].set(rank > -jnp.inf)
         added = jax.ops.segment_sum((picked & add).astype(jnp.int32), chain, stored)
         return _Plan(
-            source=jnp.arange(stored),
+            source=jnp.arange(stored, dtype=jnp.int32),
             went=accept & tried & ~settles,
             values=jnp.where(accept, target, now),
             pick=pick,
-            count=jnp.sum(rank > -jnp.inf),
+            count=jnp.sum(rank > -jnp.inf, dtype=jnp.int32),
             chain=chain[pick],
             settle=settle[pick],
             add=add[pick],

@@ -99,6 +99,9 @@ def confirmed(algorithm: Algorithm, population: int) -> Algorithm:
         return dataclasses.replace(
             state,
             search=search,
+            # Progress may begin again: what was confirmed then says nothing of later points.
+            means=jnp.zeros_like(state.means),
+            counts=jnp.zeros_like(state.counts),
             best=rows(search.points, 0),
             best_value=jnp.where(jnp.isfinite(now), mean, before),
             info=search.info,

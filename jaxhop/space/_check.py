@@ -79,6 +79,25 @@ def lengths(value: Any, subject: str) -> tuple[int, ...]:
     return tuple(whole(entry, "shape", subject, 1) for entry in entries)
 
 
+def floating(dtype: Any, subject: str) -> Any:
+    """`dtype=` as a floating dtype that JAX can hold."""
+    try:
+        kind = np.dtype(dtype)
+    except TypeError:
+        kind = None
+    if kind is None or not jnp.issubdtype(kind, jnp.floating):
+        raise TypeError(
+            f"`{subject}`: `dtype` must be a floating dtype, but got {dtype!r}."
+            " Give jnp.float32, jnp.bfloat16 or the like."
+        )
+    if jax.dtypes.canonicalize_dtype(kind) != kind:
+        raise ValueError(
+            f"`{subject}`: `dtype={kind.name}` needs 64 bits, which JAX has not enabled."
+            ' Use float32, or set jax.config.update("jax_enable_x64", True).'
+        )
+    return kind
+
+
 def spread(array: np.ndarray, shape: tuple[int, ...], what: str, subject: str) -> np.ndarray:
     """`array` broadcast to `shape`, or one number if all are the same."""
     if array.ndim and not shape:

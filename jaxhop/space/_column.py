@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxhop._noise import SHORT
 from jaxhop.space._check import collapse
 from jaxhop.space._choice import Choice
 from jaxhop.space._float import Float
@@ -13,7 +14,7 @@ from jaxhop.space._index import Index
 from jaxhop.space._int import Int
 from jaxhop.space._parameter import Coordinates, Parameter
 
-LONGEST = 65536  # longer leaves have a column of their own, and columns their own words
+_LONGEST = 65536  # longer leaves have a column of their own
 _LARGE = 1024  # longer leaves share one only with those of the same bounds and scale, for the
 # settings of different ones have to be stored element by element
 
@@ -133,7 +134,7 @@ def columns(leaves: list[Parameter]) -> tuple[Column, ...]:
         numbers.sort(key=lambda number: _shape(leaves[number]) != ())  # scalars first
         group = tuple(leaves[number] for number in numbers)
         parts.append((_merged(group), group, tuple(numbers)))
-    parts.sort(key=lambda part: part[0].pairs > LONGEST)
+    parts.sort(key=lambda part: part[0].pairs > SHORT)
     made, first, offset = [], 0, 0
     for parameter, group, numbers in parts:
         scalars = sum(_is_array(leaf) and _shape(leaf) == () for leaf in group)
@@ -152,7 +153,7 @@ def _shape(leaf: Parameter) -> tuple[int, ...]:
 
 def _settings(leaf: Parameter, number: int) -> Any:
     """What leaves of one column have in common; its own number for a leaf that stays alone."""
-    if not _is_array(leaf) or leaf.size == 0 or leaf.pairs > LONGEST:
+    if not _is_array(leaf) or leaf.size == 0 or leaf.pairs > _LONGEST:
         return number
     if isinstance(leaf, Float):
         missing = (leaf.low is None, leaf.high is None)

@@ -99,7 +99,7 @@ class Float(Parameter):
                 value = _check.reals(value, name, subject)
                 value = _check.spread(value, shape, name, subject)
             numbers[name] = value
-        kind = _floating(dtype, subject)
+        kind = _check.floating(dtype, subject)
         _check_bounds(numbers, bool(log), kind, subject)
         if precision is not None:
             _round_bounds(numbers, bool(log), precision, kind, subject)
@@ -323,25 +323,6 @@ def _read_format(fmt: Any, subject: str) -> tuple[bool, int]:
             f" two significant digits), but got {fmt!r}. Write one of these two."
         )
     return found[2] == "g", int(found[1])
-
-
-def _floating(dtype: Any, subject: str) -> Any:
-    """`dtype` as a floating dtype that JAX can hold."""
-    try:
-        kind = np.dtype(dtype)
-    except TypeError:
-        kind = None
-    if kind is None or not jnp.issubdtype(kind, jnp.floating):
-        raise TypeError(
-            f"`{subject}`: `dtype` must be a floating dtype, but got {dtype!r}."
-            " Give jnp.float32, jnp.bfloat16 or the like."
-        )
-    if jax.dtypes.canonicalize_dtype(kind) != kind:
-        raise ValueError(
-            f"`{subject}`: `dtype={kind.name}` needs 64 bits, which JAX has not enabled."
-            ' Use float32, or set jax.config.update("jax_enable_x64", True).'
-        )
-    return kind
 
 
 def _check_bounds(numbers: dict[str, Any], log: bool, dtype: Any, subject: str) -> None:

@@ -79,6 +79,7 @@ class Permutation(Parameter):
         return jnp.argsort(a[: self.n]).astype(jnp.int32)
 
     def move(self, a: jax.Array, b: jax.Array, x: jax.Array, proposal: Proposal) -> jax.Array:
+        a, b = _noise.kept((a[:_WORDS], b[:_WORDS]))
         # The leaf moves if any of its coordinates would, each by itself.
         some = -jnp.expm1(self.n * jnp.log1p(-proposal.rate))
         forced = (proposal.forced >= 0) & (proposal.forced < self.n)

@@ -2,20 +2,23 @@
 
 import functools
 from collections.abc import Iterator
+from numbers import Number
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxhop import _noise
 from jaxhop.space import _check
-from jaxhop.space._choice import Choice
-from jaxhop.space._column import LONGEST, Column, columns
-from jaxhop.space._float import Float
-from jaxhop.space._int import Int
+from jaxhop.space._column import Column, columns
+from jaxhop.space._custom import Custom
 from jaxhop.space._match import match
 from jaxhop.space._parameter import Parameter, Proposal
 from jaxhop.space._weights import Weights
+
+_BLOCK = 4096  # points that are decoded together,
+_BLOCK_BYTES = 2**22  # and what they may hold
 
 
 class Space:
@@ -33,16 +36,14 @@ class Space:
         columns: tuple of `Column`, the arrays that a point is made of.
         size: number of coordinates.
         pairs: number of pairs of random words that a point is drawn from or moved by.
-        names: one name such as "opt.lr" for each parameter that is a single number or
-            option, for the heads of tables.
 
     Raises:
         ValueError: if there is nothing to search.
 
     Example:
         >>> space = Space({"lr": Float(1e-5, 1e-1, "0.1g"), "layers": Int(1, 5), "seed": 3})
-        >>> space.names
-        ['layers', 'lr']
+        >>> space.size
+        2
         >>> space.to_python(space.initial())
         {'layers': 3, 'lr': 0.001, 'seed': 3}
     """
@@ -69,11 +70,6 @@ class Space:
         self.columns: tuple[Column, ...] = columns(self._leaves)
         self.size = sum(column.parameter.size for column in self.columns)
         self.pairs = sum(column.parameter.pairs for column in self.columns)
-        self.names = [
-            _dotted(path)
-            for path, leaf in zip(self._paths, self._flat, strict=True)
-            if _is_scalar(leaf)
-        ]
 
     def __repr__(self) -> str:
         return f"Space({self.tree!r})"
@@ -228,8 +224,32 @@ class Space:
             The space's pytree with Python scalars, NumPy arrays and the options themselves.
         """
         point = jax.device_get(point)
+        return self._to_python(point, jax.device_get(self._compiled(point)))
+
+    def to_python_many(self, points: tuple[Any, ...]) -> list[Any]:
+        """The candidates at several points: as `to_python` for each, decoded together.
+
+        Args:
+            points: points on the host, stacked along a leading axis.
+
+        Returns:
+            A list of candidates.
+        """
+        number = len(jax.tree.leaves(points)[0])
+        block = max(1, min(_BLOCK, _BLOCK_BYTES // self.nbytes))
+        candidates = []
+        for first in range(0, number, block):
+            # Every block is a full one, so that one program serves all.
+            rows = np.minimum(np.arange(first, first + block), number - 1)
+            some = jax.tree.map(lambda leaf, rows=rows: np.asarray(leaf)[rows], points)
+            decoded = jax.device_get(self._compiled_many(some))
+            for row in range(min(block, number - first)):
+                own = jax.tree.map(lambda leaf, row=row: leaf[row, ...], (some, decoded))
+                candidates.append(self._to_python(*own))
+        return candidates
+
+    def _to_python(self, point: tuple[Any, ...], decoded: tuple[Any, ...]) -> Any:
         # Taken apart on the host: a program with a thousand results compiles for half a minute.
-        decoded = jax.device_get(self._compiled(point))
         triples = zip(
             self._parameters,
             self._grouped(self._by_leaf(self._split(point))),
@@ -239,23 +259,31 @@ class Space:
         return self._assembled([leaf.to_python(x, value) for leaf, x, value in triples])
 
     def flat(self, candidate: Any) -> dict[str, Any]:
-        """The single numbers and options of a candidate, by name.
+        """The values of a candidate, by name, for tables.
 
         Args:
             candidate: a whole candidate; constants may be missing.
 
         Returns:
-            A dict with one value for each of `names`.
+            A dict with one entry such as "opt.lr" for each number, option and array. Values that
+            are pytrees themselves have one for each of their leaves.
         """
-        matched = self._matched(candidate)
-        return {_dotted(path): value for path, leaf, value in matched if _is_scalar(leaf)}
+        flat = {}
+        for path, leaf, value in self._matched(candidate):
+            if isinstance(leaf, Weights | Custom):
+                for inner, array in jax.tree_util.tree_leaves_with_path(value):
+                    if np.ndim(array) or isinstance(array, Number):  # not a model's functions
+                        flat[_dotted((*path, *inner))] = array
+            else:
+                flat[_dotted(path)] = value
+        return flat
 
     def _words(self, key: jax.Array) -> Iterator[tuple[jax.Array, jax.Array]]:
         """Each column's random words, which depend on the key and its offset only."""
         # Short columns draw together, which compiles faster; long ones fuse with their words.
-        short = [c.parameter.pairs for c in self.columns if c.parameter.pairs <= LONGEST]
+        short = [c.parameter.pairs for c in self.columns if c.parameter.pairs <= _noise.SHORT]
         if short:
-            a, b = _noise.pairs(key, sum(short))
+            a, b = _noise.kept(_noise.pairs(key, sum(short)))
             yield from zip(jax.lax.split(a, short), jax.lax.split(b, short), strict=True)
         for column in self.columns[len(short) :]:
             yield _noise.pairs(key, column.parameter.pairs, column.offset)
@@ -278,6 +306,10 @@ class Space:
     @functools.cached_property
     def _compiled(self) -> Any:
         return jax.jit(self._decoded)
+
+    @functools.cached_property
+    def _compiled_many(self) -> Any:
+        return jax.jit(jax.vmap(self._decoded))
 
     def _split(self, arrays: tuple[Any, ...]) -> list[list[Any]]:
         """Each column's array in parts for its leaves."""
@@ -317,10 +349,6 @@ class Space:
 
 def _parts(parameter: Parameter) -> tuple[Parameter, ...]:
     return parameter.leaves() if isinstance(parameter, Weights) else (parameter,)
-
-
-def _is_scalar(leaf: Any) -> bool:
-    return isinstance(leaf, Choice) or (isinstance(leaf, Float | Int) and leaf.shape == ())
 
 
 def _dotted(path: tuple[Any, ...]) -> str:
