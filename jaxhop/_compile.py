@@ -58,13 +58,17 @@ def compile_rounds(
     key = np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)
     constants = [_placed(constant, place, several) for constant in objective.constants]
     points = jax.tree.map(lambda *leaves: np.stack([np.asarray(x) for x in leaves]), *first)
+
     # Nothing to choose where a program that never frees anything would fit, or where a bare point
     # does not.
-    each = objective.bytes + 4 * space.nbytes
-    chunk = chunk_for(each, population, platform, max_memory)
-    if chunk < population and chunk_for(space.nbytes, population, platform, max_memory) > 1:
+    def chunk_if(each: int) -> int:
+        return chunk_for(each, objective.cost.operations, population, platform, max_memory)
+
+    each = objective.cost.bytes + 4 * space.nbytes
+    chunk = chunk_if(each)
+    if chunk < chunk_if(space.nbytes) and chunk_if(space.nbytes) > 1:
         each = _measured_bytes(algorithm, objective, space, key, points, platform)
-        chunk = chunk_for(each, population, platform, max_memory)
+        chunk = chunk_if(each)
     while True:
         rounds = Rounds(algorithm, objective, space, population, chunk, mesh)
         start = jax.jit(rounds.start, out_shardings=place)

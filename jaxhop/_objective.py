@@ -13,6 +13,7 @@ import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
 
+from jaxhop._cost import Cost, cost
 from jaxhop.space import Space
 
 _LIBRARIES = (
@@ -48,14 +49,14 @@ class Objective(NamedTuple):
         aux: the same, but what the function returned beside its value; None if it does not.
         constants: the arrays that the function captured.
         noisy: whether the function takes a key.
-        bytes: what evaluating one candidate may hold at once, if nothing was ever freed.
+        cost: what evaluating one candidate takes.
     """
 
     value: Callable[[Sequence[Any], Any, jax.Array], jax.Array]
     aux: Callable[[Sequence[Any], Any, jax.Array], Any] | None
     constants: list[Any]
     noisy: bool
-    bytes: int
+    cost: Cost
 
 
 def takes_key(fn: Callable[..., Any]) -> bool:
@@ -153,7 +154,7 @@ def trace(fn: Callable[..., Any], space: Space, direction: str) -> Objective:
     def aux(constants: Sequence[Any], point: Any, key: jax.Array) -> Any:
         return returned(constants, point, key)[1]
 
-    return Objective(value, aux if has_aux else None, constants, noisy, _bytes(closed.jaxpr))
+    return Objective(value, aux if has_aux else None, constants, noisy, cost(closed.jaxpr))
 
 
 class _ReturnError(Exception):
@@ -225,22 +226,6 @@ def _hoisted(jaxpr: Any, constants: Sequence[Any], store: list[Any]) -> Callable
         return [read(atom) for atom in jaxpr.outvars]
 
     return run
-
-
-def _bytes(jaxpr: Any) -> int:
-    """Size of everything that a jaxpr computes, calls included."""
-    total = 0
-    for eqn in jaxpr.eqns:
-        for variable in eqn.outvars:
-            dtype = getattr(variable.aval, "dtype", None)
-            size = getattr(dtype, "itemsize", 8)
-            total += int(np.prod(getattr(variable.aval, "shape", ()))) * size
-        for inner in jax.tree.leaves(
-            list(eqn.params.values()), is_leaf=lambda leaf: hasattr(leaf, "eqns")
-        ):
-            if hasattr(inner, "eqns"):
-                total += _bytes(getattr(inner, "jaxpr", inner))
-    return total
 
 
 def _name(fn: Any) -> str:

@@ -227,9 +227,9 @@ def test_one_point_is_kept_however_wide(monkeypatch):
 def test_large_points_stay_within_their_bytes():
     history = History("min", lambda point: point[0][0])
     for first in range(12):
-        point = (np.full((1, 2_000_000), first, np.float32),)
+        point = (np.full((1, 250_000), first, np.float32),)
         history.append(make_report([-first], first, kept=np.array([0]), points=point))
-    assert history.stored.tolist() == list(range(4, 12))  # 8 of 8 MB
+    assert history.stored.tolist() == list(range(4, 12))  # 8 of 1 MB
     assert [history.params(row) for row in (4, 11)] == [4.0, 11.0]
 
 

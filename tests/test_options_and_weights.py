@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxhop.space import Bool, Choice, Float, Int, Option, Permutation, Space, Weights
+from jaxhop.space import Bool, Choice, Float, Int, Option, Permutation, Proposal, Space, Weights
 
 KEY = np.array([7, 8], np.uint32)
 

@@ -37,10 +37,6 @@ REFUSED = {
         lambda: Float(low=0.1, high=0.001),
         "`float(low=0.1, high=0.001)`: `low < high` must hold. Swap them.",
     ),
-    "swapped by position": (
-        lambda: Float(1, 0),
-        "`float(1, 0)`: `low < high` must hold. Swap them.",
-    ),
     "swapped in an array": (
         lambda: Float([0, 1], [1, 0], shape=2),
         "`low < high` must hold. Swap them.",

@@ -14,6 +14,9 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 AXIS = "population"
 _CACHE_BYTES = 2**20  # a CPU is fastest while a chunk stays in a core's own cache
 _DEVICE_BYTES = 2**30
+# About 50 ms: the host must get a look in between, and work so heavy gains nothing from width.
+_CPU_OPERATIONS = 2**26
+_DEVICE_OPERATIONS = 2**36
 
 
 def population_mesh(devices: Sequence[Any]) -> Mesh | None:
@@ -30,7 +33,9 @@ def population_mesh(devices: Sequence[Any]) -> Mesh | None:
     return Mesh(np.asarray(devices), (AXIS,), axis_types=(AxisType.Auto,))
 
 
-def chunk_for(bytes_each: int, population: int, platform: str, max_memory: int | None) -> int:
+def chunk_for(
+    bytes_each: int, operations: int, population: int, platform: str, max_memory: int | None
+) -> int:
     """How many candidates a device evaluates at once.
 
     A function of the program, the population and `max_memory` only, never of the number of
@@ -38,6 +43,7 @@ def chunk_for(bytes_each: int, population: int, platform: str, max_memory: int |
 
     Args:
         bytes_each: what one candidate needs, from the compiled memory analysis.
+        operations: numbers that evaluating one candidate computes.
         population: candidates a round.
         platform: `"cpu"`, `"gpu"` or `"tpu"`.
         max_memory: bound in bytes, or None.
@@ -46,12 +52,14 @@ def chunk_for(bytes_each: int, population: int, platform: str, max_memory: int |
         A power of two, or the population if that is less.
 
     Example:
-        >>> chunk_for(4_000_000, 1024, "cpu", None), chunk_for(400, 4096, "cpu", None)
+        >>> chunk_for(4_000_000, 10**6, 1024, "cpu", None), chunk_for(400, 100, 4096, "cpu", None)
         (1, 2048)
     """
-    room = _CACHE_BYTES if platform == "cpu" else _DEVICE_BYTES
+    on_cpu = platform == "cpu"
+    room = _CACHE_BYTES if on_cpu else _DEVICE_BYTES
+    time = _CPU_OPERATIONS if on_cpu else _DEVICE_OPERATIONS
     room = min(room, max_memory or room)
-    chunk = max(1, room // max(bytes_each, 1))
+    chunk = max(1, min(room // max(bytes_each, 1), time // max(operations, 1)))
     return min(population, 2 ** (chunk.bit_length() - 1))
 
 

@@ -41,6 +41,7 @@ class Space:
         ValueError: if there is nothing to search.
 
     Example:
+        >>> from jaxhop.space import Float, Int
         >>> space = Space({"lr": Float(1e-5, 1e-1, "0.1g"), "layers": Int(1, 5), "seed": 3})
         >>> space.size
         2
