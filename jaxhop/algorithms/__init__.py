@@ -3,6 +3,7 @@
 from jaxhop.algorithms._annealed_mcmc import AnnealedState, annealed_mcmc
 from jaxhop.algorithms._auto import auto, population_for
 from jaxhop.algorithms._base import Algorithm, Batch, Info, Recipe, State, put, step
+from jaxhop.algorithms._contract import check_contract
 from jaxhop.algorithms._random_search import random_search
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "State",
     "annealed_mcmc",
     "auto",
+    "check_contract",
     "population_for",
     "put",
     "random_search",
