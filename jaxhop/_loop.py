@@ -113,7 +113,8 @@ def run(
         A report a visit, and how it ended at last.
     """
     carry, pace = program.carry, _Pace()
-    target = -math.inf if budget.target is None else sign * budget.target
+    # Values are float32: one of 0.1 reaches a target of 0.1, here as on the devices.
+    target = -math.inf if budget.target is None else sign * float(np.float32(budget.target))
     evaluations, rounds, lowest, reached, first = 0, 0, math.inf, False, True
     # The clock starts when all processes are there.
     _hosts.agree(_Decision(0, 0, 0, 0, 0, 0), program.several)

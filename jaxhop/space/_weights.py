@@ -22,7 +22,8 @@ class Weights(Parameter):
     passed through. Coordinates are a tuple of arrays, one for each floating array.
 
     Scales are rounded to powers of two, by which numbers are divided and multiplied without
-    rounding: the first candidate is the given weights bit for bit.
+    rounding: the first candidate is the given weights bit for bit (float64 arrays, where JAX
+    has 64 bits enabled, are searched as precisely as float32).
 
     Args:
         pytree: the arrays to start from.
