@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 
 from jaxhop import _noise
 from jaxhop._objective import Objective
-from jaxhop.algorithms import Algorithm, Batch, put
+from jaxhop.algorithms import Algorithm, Batch, put, rows
 from jaxhop.evaluators import over
 from jaxhop.space import Space
 
@@ -273,6 +273,8 @@ class Rounds:
         values, valid = carry.values[:population], index < carry.width
 
         def candidate(i: Any) -> Any:
+            if self.every_point:  # at hand, and looking it up is not compiled for long
+                return rows(carry.points, i)
             return algorithm.ask(key, i, carry.state, progress)
 
         state = algorithm.tell(key, carry.state, Batch(candidate, index, valid), values, progress)

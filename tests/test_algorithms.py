@@ -15,8 +15,7 @@ from jaxhop.algorithms._confirmed import confirmed
 # To put a new algorithm under the contract, add a line.
 ALGORITHMS = {
     "random search": random_search(),
-    "annealed mcmc": annealed_mcmc(),
-    "annealed mcmc chains": annealed_mcmc(chains=3, explore=0.3, end_temperature=0.01),
+    "annealed mcmc": annealed_mcmc(chains=3, explore=0.3, end_temperature=0.01),
 }
 
 POPULATION = 16

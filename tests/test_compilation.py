@@ -65,10 +65,11 @@ def test_the_objective_is_traced_once_and_the_program_compiled_once(chunks):
     fn = Counted()
     with compilations() as compiled:
         result = search(fn, evaluations=20_000)
+        assert len(compiled) == 3, "what starts it, the rounds, what makes the best readable"
         result.to_pandas()
     assert result.evaluations == 20_000
     assert fn.calls == 1
-    assert len(compiled) == 3, "what starts the search, the rounds, what makes candidates readable"
+    assert len(compiled) == 4, "and what makes a table of all of them"
     assert chunks == [32, 32], "one program for each of the two searches"
 
 

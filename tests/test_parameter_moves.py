@@ -155,13 +155,13 @@ def check(parameter: Parameter, temperature: float) -> np.ndarray:
 finite = st.floats(-1e4, 1e4, allow_subnormal=False)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(low=finite, width=st.floats(1e-2, 1e4), temperature=st.sampled_from(TEMPERATURES))
 def test_random_linear_floats_are_legal(low, width, temperature):
     check(Float(low, low + width, shape=16), temperature)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     low=st.floats(1e-30, 1e30),
     ratio=st.floats(10, 1e7),
@@ -178,7 +178,7 @@ def test_random_log_floats_are_legal_and_have_their_digits(low, ratio, digits, t
             assert np.float32(shown) == value
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     low=st.integers(-90, 90),
     width=st.floats(0.1, 9),
@@ -195,7 +195,7 @@ def test_random_decimals_are_exact(low, width, decimals, temperature):
         scalar.validate(shown)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     ends=st.tuples(*[st.integers(-(2**31), 2**31 - 1)] * 2).filter(lambda e: e[0] != e[1]),
     kind=st.sampled_from([{}, {"log": True}, {"multiple_of": 7}, {"power_of": 3}]),

@@ -2,7 +2,7 @@
 
 from jaxhop.algorithms._annealed_mcmc import AnnealedState, annealed_mcmc
 from jaxhop.algorithms._auto import auto, population_for
-from jaxhop.algorithms._base import Algorithm, Batch, Info, Recipe, State, put, step
+from jaxhop.algorithms._base import Algorithm, Batch, Info, Recipe, State, put, rows, step
 from jaxhop.algorithms._contract import check_contract
 from jaxhop.algorithms._random_search import random_search
 
@@ -19,5 +19,6 @@ __all__ = [
     "population_for",
     "put",
     "random_search",
+    "rows",
     "step",
 ]

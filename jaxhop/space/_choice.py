@@ -94,14 +94,14 @@ class Choice(Parameter):
                 f" {_check.spell(value)}. Choose one of {self.choices!r}."
             )
 
-    def encode(self, value: Any) -> jax.Array:
+    def encode(self, value: Any) -> Any:
         if isinstance(value, Option):
             return jnp.asarray(value.index)
         if self.table is not None and isinstance(value, Tracer):
             same = (self.table == value).reshape(len(self.table), -1)
             return jnp.argmax(jnp.all(same, axis=1)).astype(jnp.int32)
         self.validate(value)
-        return jnp.asarray(self._position(value), jnp.int32)
+        return np.asarray(self._position(value), np.int32)
 
     def decode(self, coordinates: Any) -> Any:
         if self.table is None:

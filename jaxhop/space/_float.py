@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 
@@ -170,10 +171,12 @@ class Float(Parameter):
             )
         self._refuse_illegal(given, "value")
 
-    def encode(self, value: Any) -> jax.Array:
-        x = jnp.asarray(value, jnp.float32)
-        y = (jnp.log(x) if self.log else x) / self.unit.astype(np.float32)
-        return self._inside(y).astype(self._stored)
+    def encode(self, value: Any) -> Any:
+        # On the host without JAX: each of its operations would be compiled for a single use.
+        xp: Any = jnp if isinstance(value, jax.core.Tracer) else np
+        x = xp.asarray(value, np.float32)
+        y = (xp.log(x) if self.log else x) / self.unit.astype(np.float32)
+        return xp.asarray(xp.clip(y, *self._walls())).astype(self._stored)
 
     def decode(self, coordinates: Any) -> jax.Array:
         x = jnp.asarray(coordinates).astype(jnp.float32) * self.unit.astype(np.float32)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 
@@ -122,13 +123,16 @@ class Int(Parameter):
             )
         self._refuse_illegal(given, "value")
 
-    def encode(self, value: Any) -> jax.Array:
-        number = jnp.asarray(value, jnp.int32)
+    def encode(self, value: Any) -> Any:
+        xp: Any = jnp if isinstance(value, jax.core.Tracer) else np
+        number = xp.asarray(value, np.int32)
         if self.multiple_of is not None:
             number = number // self.multiple_of
         elif self.power_of is not None:
-            number = jnp.sum(number[..., None] > _powers(self.power_of), axis=-1)
-        return number.astype(jnp.int32) - self._numbers()[0].astype(np.int32)
+            number = xp.sum(number[..., None] > _powers(self.power_of), axis=-1)
+        # Wraps round where 32 bits are not enough, as JAX does.
+        with np.errstate(over="ignore"):
+            return xp.asarray(number.astype(np.int32) - self._numbers()[0].astype(np.int32))
 
     def decode(self, coordinates: Any) -> jax.Array:
         return self._value(jnp, jnp.asarray(coordinates) + self._numbers()[0].astype(np.int32))
