@@ -18,7 +18,7 @@ NEIGHBOURS = 10
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description="Finds a short tour through random cities.")
     parser.add_argument("--runtime", default="20s", help="of each search; default: 20s")
     parser.add_argument("--cities", type=int, default=200, help="how many; default: 200")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
@@ -33,8 +33,8 @@ def main() -> None:
         stops = jnp.asarray(cities)[tour]
         return jnp.sum(jnp.linalg.norm(stops - jnp.roll(stops, 1, axis=0), axis=1))
 
-    print(f"{'random tour':34}{float(length(anywhere)):8.4f}")
-    print(f"{'nearest neighbour':34}{float(length(greedy)):8.4f}")
+    print(f"{'random tour':34}{float(length(jnp.asarray(anywhere))):8.4f}")
+    print(f"{'nearest neighbour':34}{float(length(jnp.asarray(greedy))):8.4f}")
     for name, tour in (
         ("permutation", jaxhop.permutation(arguments.cities, init=anywhere)),
         ("custom (2-opt)", two_opt(cities, anywhere)),
@@ -54,7 +54,8 @@ def two_opt(cities: np.ndarray, start: np.ndarray) -> jaxhop.custom:
         return jax.random.permutation(key, n)
 
     def mutate(key: jax.Array, tour: jax.Array) -> jax.Array:
-        place, neighbour = jax.random.split(key)
+        place, neighbour, way = jax.random.split(key, 3)
+        tour = jnp.where(jax.random.bernoulli(way), tour, tour[::-1])
         first = jax.random.randint(place, (), 0, n)
         city = jax.random.choice(neighbour, nearest[tour[first]])
         # The stretch from the next city to the neighbour is reversed; the tour is a ring.

@@ -20,15 +20,14 @@ TEST_IMAGES = 360
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description="Finds network weights without gradients.")
     parser.add_argument("--evaluations", type=int, default=30_000, help="default: 30000")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     arguments = parser.parse_args()
 
-    digits = load_digits()
-    order = np.random.default_rng(0).permutation(len(digits.target))
-    images = (digits.data[order] / 16).astype(np.float32)
-    labels = digits.target[order]
+    data, target = (np.asarray(column) for column in load_digits(return_X_y=True))
+    order = np.random.default_rng(0).permutation(len(target))
+    images, labels = (data[order] / 16).astype(np.float32), target[order]
     train = images[TEST_IMAGES:], labels[TEST_IMAGES:]
     test = images[:TEST_IMAGES], labels[:TEST_IMAGES]
 
