@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from jaxhop import _noise
 from jaxhop._trials import PHASES
-from jaxhop.algorithms._annealing import Annealing
+from jaxhop.algorithms._annealing import Annealing, check_settings, typical_change
 from jaxhop.algorithms._base import (
     Algorithm,
     Batch,
@@ -132,7 +132,7 @@ def annealed_mcmc(
         >>> bool(abs(result.best["x"] - 2) < 0.01)
         True
     """
-    _check(chains, explore, start_temperature, end_temperature, spread)
+    check_settings(chains, explore, start_temperature, end_temperature, spread)
 
     def recipe(space: Any, population: int, *, noisy: bool = False) -> Algorithm:
         space = Space(space)
@@ -153,23 +153,6 @@ def annealed_mcmc(
         return confirmed(algorithm, population) if noisy else algorithm
 
     return recipe
-
-
-def _check(
-    chains: int | None, explore: float, start: float, end: float | None, spread: float
-) -> None:
-    if chains is not None and (type(chains) is not int or chains < 1):
-        raise ValueError(f"`chains={chains!r}`: a whole number of at least 1 must be given.")
-    if not 0 <= explore <= 1:
-        raise ValueError(f"`explore={explore!r}`: a share in [0, 1] must be given, such as 0.1.")
-    if not 0 < start <= 1:
-        raise ValueError(f"`start_temperature={start!r}`: it must be in (0, 1], such as 0.5.")
-    if end is not None and not 0 < end <= start:
-        raise ValueError(
-            f"`end_temperature={end!r}`: it must be in (0, start_temperature={start!r}]."
-        )
-    if not spread >= 0:
-        raise ValueError(f"`spread={spread!r}`: it must not be negative. Give 0 for equal steps.")
 
 
 def _chains(space: Space, population: int, noisy: bool, chains: int | None) -> int:
@@ -369,7 +352,7 @@ class _AnnealedMCMC:
             settle=settle[pick],
             add=add[pick],
             sum_up=added > 1,
-            change=_typical(state.change, start[chain] - proposed),
+            change=typical_change(state.change, start[chain] - proposed),
             accepted=picked & (settle | add),
         )
 
@@ -424,12 +407,3 @@ def _gain(start: jax.Array, proposed: jax.Array) -> jax.Array:
     """How much better than its start each proposal is; finite, and largest where that was NaN."""
     gain = jnp.where(jnp.isfinite(start), start - proposed, jnp.finfo(jnp.float32).max)
     return jnp.where(jnp.isfinite(proposed), gain, -jnp.inf)
-
-
-def _typical(before: jax.Array, changes: jax.Array) -> jax.Array:
-    """Moving geometric mean of the sizes of changes that are neither zero nor infinite."""
-    use = jnp.isfinite(changes) & (changes != 0)
-    logs = jnp.where(use, jnp.log(jnp.where(use, jnp.abs(changes), 1)), 0)
-    now = jnp.exp(jnp.sum(logs) / jnp.maximum(jnp.sum(use), 1))
-    mixed = jnp.where(jnp.isnan(before), now, 0.9 * before + 0.1 * now)
-    return jnp.where(jnp.any(use), mixed, before)

@@ -96,3 +96,49 @@ class Annealing:
         """
         falling = jnp.ceil(self.chains * (1 - 2 * self.share(progress))).astype(jnp.int32)
         return jnp.maximum(1, jnp.minimum(falling, alive))
+
+
+def typical_change(before: jax.Array, changes: jax.Array) -> jax.Array:
+    """Moving geometric mean of the sizes of changes: the unit of Metropolis' temperature.
+
+    Args:
+        before: float32, the mean so far; NaN if there is none.
+        changes: float32[population]; those that are zero or not finite do not count.
+
+    Returns:
+        float32.
+    """
+    use = jnp.isfinite(changes) & (changes != 0)
+    logs = jnp.where(use, jnp.log(jnp.where(use, jnp.abs(changes), 1)), 0)
+    now = jnp.exp(jnp.sum(logs) / jnp.maximum(jnp.sum(use), 1))
+    mixed = jnp.where(jnp.isnan(before), now, 0.9 * before + 0.1 * now)
+    return jnp.where(jnp.any(use), mixed, before)
+
+
+def check_settings(
+    chains: int | None, explore: float, start: float, end: float | None, spread: float
+) -> None:
+    """Refuses settings of `annealed_mcmc` that are out of range.
+
+    Args:
+        chains: number of chains, or None.
+        explore: share of the budget spent on exploring.
+        start: first temperature.
+        end: last one, or None.
+        spread: deviation of the logarithm of the step.
+
+    Raises:
+        ValueError: if one of them is out of its range.
+    """
+    if chains is not None and (type(chains) is not int or chains < 1):
+        raise ValueError(f"`chains={chains!r}`: a whole number of at least 1 must be given.")
+    if not 0 <= explore <= 1:
+        raise ValueError(f"`explore={explore!r}`: a share in [0, 1] must be given, such as 0.1.")
+    if not 0 < start <= 1:
+        raise ValueError(f"`start_temperature={start!r}`: it must be in (0, 1], such as 0.5.")
+    if end is not None and not 0 < end <= start:
+        raise ValueError(
+            f"`end_temperature={end!r}`: it must be in (0, start_temperature={start!r}]."
+        )
+    if not spread >= 0:
+        raise ValueError(f"`spread={spread!r}`: it must not be negative. Give 0 for equal steps.")
