@@ -54,12 +54,13 @@ def two_opt(cities: np.ndarray, start: np.ndarray) -> jaxhop.custom:
         return jax.random.permutation(key, n)
 
     def mutate(key: jax.Array, tour: jax.Array) -> jax.Array:
-        place, neighbour, way = jax.random.split(key, 3)
-        tour = jnp.where(jax.random.bernoulli(way), tour, tour[::-1])
+        place, neighbour, other = jax.random.split(key, 3)
         first = jax.random.randint(place, (), 0, n)
         city = jax.random.choice(neighbour, nearest[tour[first]])
         # The stretch from the next city to the neighbour is reversed; the tour is a ring.
         length = (jnp.argmax(tour == city) - first) % n
+        # Where the two are connected already, any stretch will do.
+        length = jnp.where(length > 1, length, jax.random.randint(other, (), 2, n - 1))
         step = (jnp.arange(n) - first - 1) % n
         step = jnp.where(step < length, length - 1 - step, step)
         return tour[(first + 1 + step) % n]
