@@ -23,9 +23,8 @@ _ROUNDS = 8192
 _TRAIL_BYTES = 2**20
 _TRAIL = 256
 _EVERY_POINT_BYTES = 80  # spaces up to 20 numbers: all points are handed to the host
-_OBJECTIVE = (
-    2**32 - 1
-)  # what a round's key is folded with for the objective: no candidate's number
+# What a round's key is folded with for the objective: no candidate's number.
+_OBJECTIVE = 2**32 - 1
 _LOW_BITS = 20
 
 

@@ -258,16 +258,17 @@ class _AnnealedMCMC:
     def _nearby(self, key: jax.Array, index: Any, state: AnnealedState, progress: Any) -> Any:
         """A perturbation of what a chain hopes for, or that itself where it is still untried."""
         chain, repeats, itself = self._assignment(index, state, progress)
+        still = repeats | itself
         (how_many, which), (how_far, _) = _noise.pairs(key, 2, offset=self.space.pairs)
         most = self.annealing.most(state.evaluated, progress)
         k = jnp.exp(_noise.uniform(how_many) * jnp.log(most))
         temperature = self._temperature(state, progress)
         step = self.annealing.start * temperature * jnp.exp(self.spread * _noise.normal(how_far))
         proposal = Proposal(
-            rate=jnp.where(repeats | itself, 0, (k - 1) / self.space.size),
+            rate=jnp.where(still, 0, (k - 1) / self.space.size),
             step=step / k**0.25,
             temperature=temperature,
-            forced=jnp.where(repeats | itself, -1, _noise.below(which, self.space.size)),
+            forced=jnp.where(still, -1, _noise.below(which, self.space.size)),
         )
         parent = rows(state.hoped, chain)
         if self.noisy:
