@@ -1,4 +1,4 @@
-"""Measure evaluations per second, peak memory and time to the first improvement."""
+"""Measure evaluations per second, peak memory, time to the first improvement, and scale."""
 
 import argparse
 import json
@@ -18,6 +18,8 @@ from benchmarks.problems import Problem
 from benchmarks.provenance import ROOT, stamp
 from benchmarks.report import table
 from benchmarks.rivals import RIVALS
+from benchmarks.scale import DTYPES, MODEL, NOISE, Job, jobs, scale, scale_lines
+from benchmarks.scale import RIVALS as STRATEGIES
 
 Record = dict[str, Any]
 Writer = Callable[[Sequence[Record]], Iterator[str]]
@@ -48,10 +50,14 @@ jaxhop.search(
 """A first program: it ends at the first report with a better value than the first one's."""
 
 EXAMPLES = """examples:
-  python -m benchmarks.throughput                    all three parts
+  python -m benchmarks.throughput                    rate, memory and startup
   python -m benchmarks.throughput --rate --seconds 10 --repeat 5
   python -m benchmarks.throughput --memory --dim 10000000 --population 256
   python -m benchmarks.throughput --startup --out benchmarks/out/throughput.jsonl
+  python -m benchmarks.throughput --scale --one-core --noise lowrank sign
+  python -m benchmarks.throughput --scale --one-core --dim 10000 --population 1024
+  python -m benchmarks.throughput --scale --model 8192 8192 --batch 1 --population 1024 \\
+      --dtype bfloat16
 """
 
 
@@ -219,11 +225,62 @@ def parser() -> argparse.ArgumentParser:
     add("--startup", action="store_true", help="seconds from process start to an improvement")
     add("--seconds", type=float, default=3.0, metavar="S", help="of each timed search; default 3")
     add("--repeat", type=int, default=3, metavar="N", help="of each timing; default 3")
-    add("--dim", type=int, default=1_000_000, metavar="D", help="of --memory; default 1000000")
-    add("--population", type=int, default=1024, metavar="N", help="of --memory; default 1024")
+    size = "of --memory, default 1000000; or of the sphere of --scale, in place of a network"
+    add("--dim", type=int, metavar="D", help=size)
+    size = "of --memory, default 1024; of --scale, default 256"
+    add("--population", type=int, metavar="N", help=size)
     add("--rounds", type=int, default=2, metavar="N", help="of --memory; default 2")
     add("--out", type=Path, metavar="FILE", help="append the JSON lines to it, too")
+    add = line.add_argument_group("the part --scale").add_argument
+    add("--scale", action="store_true", help="time of an evaluation beside pure inference's")
+    units = f"units of each layer; default {' '.join(map(str, MODEL))}"
+    add("--model", type=int, nargs="+", metavar="N", help=units)
+    add("--batch", type=int, default=256, metavar="N", help="inputs a candidate; default 256")
+    add("--dtype", choices=DTYPES, default=DTYPES[0], help="of the network; default float32")
+    kinds = f"of search_gradient; default {' '.join(NOISE[1:])}"
+    add("--noise", nargs="*", choices=NOISE, default=NOISE[1:], metavar="KIND", help=kinds)
+    names = f"default {' '.join(STRATEGIES)}"
+    add("--rivals", nargs="*", choices=STRATEGIES, default=STRATEGIES, metavar="NAME", help=names)
+    bound = "a rival is left out that would hold more; default 4"
+    add("--rival-memory", type=float, default=4.0, metavar="GB", help=bound)
+    add("--one-core", action="store_true", help="keep each process to one core and thread")
     return line
+
+
+def scale_jobs(options: argparse.Namespace) -> list[Job]:
+    """List what `--scale` is asked to measure.
+
+    Raises:
+        ValueError: if the task is not one network or one sphere.
+    """
+    if options.dim and options.model:
+        raise ValueError(
+            f"--dim {options.dim} --model {options.model}: --scale measures a sphere or a "
+            "network. Leave one of them out."
+        )
+    if options.dim and options.dtype != DTYPES[0]:
+        raise ValueError(
+            f"--dtype {options.dtype}: the sphere is searched in {DTYPES[0]}. Leave it out."
+        )
+    if options.model and len(options.model) < 2:
+        raise ValueError(
+            f"--model {options.model[0]}: a network must have inputs and outputs. Say "
+            "--model 784 10."
+        )
+    what: Record = {"dim": options.dim}
+    if not options.dim:
+        sizes = tuple(options.model or MODEL)
+        what = {"sizes": sizes, "batch": options.batch, "dtype": options.dtype}
+    return list(
+        jobs(
+            options.noise,
+            options.rivals,
+            population=options.population or 256,
+            seconds=options.seconds,
+            repeat=options.repeat,
+            **what,
+        )
+    )
 
 
 def rate_lines(records: Sequence[Record]) -> Iterator[str]:
@@ -278,12 +335,18 @@ def startup_lines(records: Sequence[Record]) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure what the command line asks for, all three parts if it names none."""
+    """Measure what the command line asks for, all parts but `--scale` if it names none."""
     options = parser().parse_args(arguments)
     # Processes of their own come first: on an accelerator they would find its memory taken.
     parts: dict[str, tuple[Callable[[], list[Record]], Writer]] = {
+        "scale": (
+            lambda: scale(scale_jobs(options), int(options.rival_memory * 1e9), options.one_core),
+            scale_lines,
+        ),
         "memory": (
-            lambda: [memory_apart(options.dim, options.population, options.rounds)],
+            lambda: [
+                memory_apart(options.dim or 1_000_000, options.population or 1024, options.rounds)
+            ],
             memory_lines,
         ),
         "startup": (lambda: [startup(options.repeat)], startup_lines),
@@ -292,9 +355,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rate_lines,
         ),
     }
-    chosen = [part for part in parts if getattr(options, part)] or list(parts)
+    chosen = [part for part in parts if getattr(options, part)]
+    chosen = chosen or ["memory", "startup", "rate"]
     measured = {part: parts[part][0]() for part in chosen}
-    head = stamp(["pyhopper"])
+    head = stamp(["pyhopper", "evosax"])
     for part, records in measured.items():
         text = "".join(json.dumps({**head, "part": part, **record}) + "\n" for record in records)
         if options.out:

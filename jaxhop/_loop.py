@@ -95,7 +95,6 @@ def run(
     program: Program,
     budget: Budget,
     sign: int,
-    noisy: bool,
     asked: Callable[[], bool],
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Report | Last]:
@@ -105,14 +104,13 @@ def run(
         program: the compiled rounds.
         budget: what ends the search.
         sign: 1 to minimise, -1 to maximise.
-        noisy: whether the best value is the algorithm's own estimate.
         asked: whether somebody asked to stop; looked at on every visit.
         clock: seconds from any start.
 
     Yields:
         A report a visit, and how it ended at last.
     """
-    carry, pace = program.carry, _Pace()
+    carry, pace, estimated = program.carry, _Pace(), program.rounds.estimated
     # Values are float32: one of 0.1 reaches a target of 0.1, here as on the devices.
     target = -math.inf if budget.target is None else sign * float(np.float32(budget.target))
     evaluations, rounds, lowest, reached, first = 0, 0, math.inf, False, True
@@ -143,7 +141,7 @@ def run(
         pace.learn(now - started, int(records.steps), int(records.rounds))
         if not int(records.rounds):
             continue
-        own = float(jax.device_get(carry.state.best_value)) if noisy else None
+        own = float(jax.device_get(carry.state.best_value)) if estimated else None
         span = (visited - begin, now - begin)
         visited = now
         report = _report(

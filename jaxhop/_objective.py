@@ -1,5 +1,6 @@
 """The user's function in house form: traced once, minimised, its captured arrays as arguments."""
 
+import importlib.util
 import inspect
 import os
 import re
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxhop._cost import Cost, cost
-from jaxhop.space import Space
+from jaxhop.space import LowRank, Space, written_out
 
 _LIBRARIES = (
     *(
@@ -34,6 +35,10 @@ _TRACING = (
 
 
 _HOISTED_BYTES = 4096
+# Calls, by the parameter that holds what is called. Nobody differentiates from here on.
+_CALLS = {"jit": "jaxpr", "pjit": "jaxpr"} | dict.fromkeys(
+    ("custom_jvp_call", "custom_vjp_call"), "call_jaxpr"
+)
 
 
 class TraceError(TypeError):
@@ -50,6 +55,8 @@ class Objective(NamedTuple):
         constants: the arrays that the function captured.
         noisy: whether the function takes a key.
         cost: what evaluating one candidate takes.
+        expanded: one entry for each time that the objective was compiled with matrices of low
+            rank: how many operations had to write one out.
     """
 
     value: Callable[[Sequence[Any], Any, jax.Array], jax.Array]
@@ -57,6 +64,7 @@ class Objective(NamedTuple):
     constants: list[Any]
     noisy: bool
     cost: Cost
+    expanded: list[int]
 
 
 def takes_key(fn: Callable[..., Any]) -> bool:
@@ -116,16 +124,17 @@ def trace(fn: Callable[..., Any], space: Space, direction: str) -> Objective:
     """
     noisy = takes_key(fn)
 
-    def called(point: Any, key: jax.Array) -> Any:
-        params = space.decode(point)
+    def called(values: Any, key: jax.Array) -> Any:
+        params = space.assembled(values)
         extra = (jax.random.wrap_key_data(key, impl="threefry2x32"),) if noisy else ()
         returned = fn(params, *extra)
         _check_arrays(returned, fn)
         return returned
 
     key = jax.ShapeDtypeStruct((2,), jnp.uint32)
+    values = jax.eval_shape(space.leaf_values, space.shape)
     try:
-        closed, shape = jax.make_jaxpr(called, return_shape=True)(space.shape, key)
+        closed, shape = jax.make_jaxpr(called, return_shape=True)(values, key)
     except _ReturnError as error:
         raise TypeError(str(error)) from None
     except Exception as error:
@@ -141,11 +150,13 @@ def trace(fn: Callable[..., Any], space: Space, direction: str) -> Objective:
     _check_number(shape[0] if has_aux else shape, fn)
     structure = jax.tree.structure(shape)
     constants: list[Any] = []
+    expanded: list[int] = []
     run = _hoisted(closed.jaxpr, closed.consts, constants)
     sign = -1 if direction == "max" else 1
 
     def returned(constants: Sequence[Any], point: Any, key: jax.Array) -> Any:
-        return jax.tree.unflatten(structure, run(constants, *jax.tree.leaves(point), key))
+        leaves = jax.tree.leaves(space.leaf_values(point), is_leaf=_is_low_rank)
+        return jax.tree.unflatten(structure, _called(run, constants, leaves, key, expanded))
 
     def value(constants: Sequence[Any], point: Any, key: jax.Array) -> jax.Array:
         out = returned(constants, point, key)
@@ -154,7 +165,38 @@ def trace(fn: Callable[..., Any], space: Space, direction: str) -> Objective:
     def aux(constants: Sequence[Any], point: Any, key: jax.Array) -> Any:
         return returned(constants, point, key)[1]
 
-    return Objective(value, aux if has_aux else None, constants, noisy, cost(closed.jaxpr))
+    return Objective(
+        value, aux if has_aux else None, constants, noisy, cost(closed.jaxpr), expanded
+    )
+
+
+def _is_low_rank(leaf: Any) -> bool:
+    return isinstance(leaf, LowRank)
+
+
+def _called(
+    run: Callable[..., Any], constants: Any, leaves: list[Any], key: jax.Array, expanded: list[int]
+) -> Any:
+    """Calls the objective; with matrices of low rank as they are, if there are any."""
+    low_rank = sum(_is_low_rank(leaf) for leaf in leaves)
+    if not low_rank:
+        return run(constants, *leaves, key)
+    if has_low_rank():
+        from jaxhop import _lowrank
+
+        with _lowrank.expansions() as names:
+            results = _lowrank.call(
+                lambda *leaves: run(constants, *leaves, key, low_rank=True), leaves
+            )
+        expanded.append(len(names))
+        return results
+    expanded.append(low_rank)
+    return run(constants, *written_out(leaves), key)
+
+
+def has_low_rank() -> bool:
+    """Whether objectives can be called with matrices of low rank: quax is installed."""
+    return importlib.util.find_spec("quax") is not None
 
 
 class _ReturnError(Exception):
@@ -188,8 +230,8 @@ def _check_number(shape: Any, fn: Any) -> None:
 def _hoisted(jaxpr: Any, constants: Sequence[Any], store: list[Any]) -> Callable[..., list[Any]]:
     """A function of the constants and the arguments that does what a jaxpr says.
 
-    Calls of jitted functions are inlined, because the constants of a jitted function are its own:
-    nothing but inlining gets at them.
+    Calls are inlined, because the constants of a jitted function are its own: nothing but inlining
+    gets at them.
     """
     places: list[int | None] = []
     for constant in constants:
@@ -199,13 +241,13 @@ def _hoisted(jaxpr: Any, constants: Sequence[Any], store: list[Any]) -> Callable
         places.append(None if stays else len(store))
         if not stays:
             store.append(constant)
-    inner = {
-        number: _hoisted(eqn.params["jaxpr"].jaxpr, eqn.params["jaxpr"].consts, store)
-        for number, eqn in enumerate(jaxpr.eqns)
-        if eqn.primitive.name in ("jit", "pjit")
-    }
+    inner = {}
+    for number, eqn in enumerate(jaxpr.eqns):
+        if eqn.primitive.name in _CALLS:
+            called = eqn.params[_CALLS[eqn.primitive.name]]
+            inner[number] = _hoisted(called.jaxpr, called.consts, store)
 
-    def run(values: Sequence[Any], *arguments: Any) -> list[Any]:
+    def run(values: Sequence[Any], *arguments: Any, low_rank: bool = False) -> list[Any]:
         env = dict(zip(jaxpr.invars, arguments, strict=True))
         for variable, constant, place in zip(jaxpr.constvars, constants, places, strict=True):
             env[variable] = constant if place is None else values[place]
@@ -215,8 +257,10 @@ def _hoisted(jaxpr: Any, constants: Sequence[Any], store: list[Any]) -> Callable
 
         for number, eqn in enumerate(jaxpr.eqns):
             operands = [read(atom) for atom in eqn.invars]
+            if low_rank and eqn.primitive.name == "scan":
+                operands = _taken_apart(eqn, operands)
             if number in inner:
-                results = inner[number](values, *operands)
+                results = inner[number](values, *operands, low_rank=low_rank)
             else:
                 parameters = eqn.primitive.get_bind_params(eqn.params)
                 with eqn.ctx.manager:
@@ -226,6 +270,15 @@ def _hoisted(jaxpr: Any, constants: Sequence[Any], store: list[Any]) -> Callable
         return [read(atom) for atom in jaxpr.outvars]
 
     return run
+
+
+def _taken_apart(eqn: Any, operands: list[Any]) -> list[Any]:
+    """A scan's operands, those that it slices copied, which writes out matrices of low rank.
+
+    Taken apart row by row, the factors would be those of another matrix.
+    """
+    whole = eqn.params.get("num_consts", 0) + eqn.params.get("num_carry", 0)
+    return operands[:whole] + [jax.lax.copy_p.bind(x) for x in operands[whole:]]
 
 
 def _name(fn: Any) -> str:

@@ -160,6 +160,8 @@ class Result:
         seed: the seed of the search.
         flat: turns a candidate into one value a name, for tables.
         aux: what the objective returned beside the value of the best candidate, or None.
+        materialised: how many operations of the objective had low-rank matrices written out for
+            them, because they have no rule for such (or quax is not installed); 0 is fastest.
 
     Example:
         >>> history = History("min", lambda point: {"x": float(point[0])})
@@ -200,6 +202,7 @@ class Result:
     seed: int
     flat: Flat
     aux: Any = None
+    materialised: int = 0
 
     @property
     def best_params(self) -> Any:
@@ -285,6 +288,9 @@ class Result:
         ]
         if self.nan_share:
             lines.append(f"{self.nan_share:.2%} of the values were NaN or infinite")
+        if self.materialised:
+            plural = "s" if self.materialised > 1 else ""
+            lines.append(f"{self.materialised} operation{plural} wrote low-rank matrices out")
         return "\n".join([*lines, format_phases(self.phases)])
 
 

@@ -15,8 +15,8 @@ from jax.sharding import Mesh
 from jaxhop import _noise
 from jaxhop._objective import Objective
 from jaxhop.algorithms import Algorithm, Batch, put, rows
-from jaxhop.evaluators import over
-from jaxhop.space import Space
+from jaxhop.evaluators import over, summed
+from jaxhop.space import Space, written_out
 
 _ROWS = 65536  # evaluations a dispatch; at a million a second that is 15 visits a second
 _ROUNDS = 8192
@@ -124,6 +124,7 @@ class Rounds:
     Attributes:
         stride: candidates a step.
         every_point: whether the host gets all points.
+        estimated: whether the best value is the algorithm's own estimate, not the lowest told.
         no_trail: whether it gets none, as they are wide: a dispatch then ends with an improvement,
             which is the state's best point.
     """
@@ -145,13 +146,15 @@ class Rounds:
         self._population = population
         self._algorithm = algorithm
         self._objective = objective
+        self.estimated = objective.noisy or algorithm.estimated
         self._point = space.shape
         size = space.nbytes
         self.every_point = size <= _EVERY_POINT_BYTES
         self._rows = max(_ROWS, population) + population
         self._trail = 1 if self.every_point else max(1, min(_TRAIL, _TRAIL_BYTES // size))
-        self.no_trail = self._trail == 1 and not self.every_point and not objective.noisy
+        self.no_trail = self._trail == 1 and not self.every_point and not self.estimated
         self._evaluate = over(self._candidate_and_value, width, mesh)
+        self._add_up = summed(mesh)
 
     def start(self, key: jax.Array, points: Any) -> Carry:
         """The carry before the first dispatch.
@@ -195,7 +198,7 @@ class Rounds:
             wanted = (carry.done > 0) | (records.rows < controls.left)
             go = (records.steps < controls.steps) | (controls.flush & (carry.done > 0))
             # One lucky value of a noisy objective reaches no target.
-            best = carry.state.best_value if self._objective.noisy else carry.lowest
+            best = carry.state.best_value if self.estimated else carry.lowest
             return room & wanted & go & ~(best <= controls.target)
 
         def advance(loop: tuple[Carry, Records]) -> tuple[Carry, Records]:
@@ -244,7 +247,7 @@ class Rounds:
         point = self._algorithm.ask(key, index, state, progress)
         noise = _noise.fold_in(key, jnp.uint32(_OBJECTIVE))
         value = self._objective.value(constants, point, noise)
-        return value, point if self.every_point else ()
+        return value, written_out(point) if self.every_point else ()
 
     def _chunks(
         self, constants: Any, carry: Carry, progress: jax.Array, now: jax.Array
@@ -276,7 +279,8 @@ class Rounds:
                 return rows(carry.points, i)
             return algorithm.ask(key, i, carry.state, progress)
 
-        state = algorithm.tell(key, carry.state, Batch(candidate, index, valid), values, progress)
+        batch = Batch(candidate, index, valid, self._add_up)
+        state = algorithm.tell(key, carry.state, batch, values, progress)
         usable = jnp.where(valid & jnp.isfinite(values), values, jnp.inf)
         winner = jnp.argmin(usable)
         improved = usable[winner] < carry.lowest
@@ -333,7 +337,7 @@ class Rounds:
             trail = ()
         else:
             # The best of a search without noise is this very candidate.
-            point = candidate(winner) if self._objective.noisy else state.best
+            point = written_out(candidate(winner)) if self.estimated else state.best
             trail = put(records.trail, at, point, improved)
         return records._replace(
             trail=trail,

@@ -19,7 +19,7 @@ from jaxhop._history import History
 from jaxhop._interrupt import Interrupt
 from jaxhop._loop import Last, run
 from jaxhop._memory import parse_memory
-from jaxhop._objective import Objective, takes_key, trace
+from jaxhop._objective import Objective, has_low_rank, takes_key, trace
 from jaxhop._result import PhaseTable, Result
 from jaxhop._trials import Start
 from jaxhop.algorithms import Algorithm, Recipe, auto, population_for
@@ -142,7 +142,13 @@ def search(
         house = stack.enter_context(Callbacks([*shown, Log()]))
         stack.enter_context(listeners)
         interrupt = stack.enter_context(Interrupt())
-        start = Start(budget=budget, direction=direction, seed=seed, size=space.size)
+        start = Start(
+            budget=budget,
+            direction=direction,
+            seed=seed,
+            size=space.size,
+            notes=() if progress is False else _notes(objective),
+        )
         for listener in (house, listeners):
             listener.on_start(start)
         asked = threading.Event()
@@ -151,7 +157,7 @@ def search(
         def stops() -> bool:
             return asked.is_set() or interrupt.asked
 
-        for report in run(program, budget, sign, objective.noisy, stops):
+        for report in run(program, budget, sign, stops):
             if isinstance(report, Last):
                 last = report
                 break
@@ -164,7 +170,7 @@ def search(
         state = last.carry.state
         result = Result(
             best=space.to_python(jax.device_get(state.best)),
-            best_value=_best_value(state, history, sign, objective.noisy),
+            best_value=_best_value(state, history, sign, program.rounds.estimated),
             history=history,
             stop_reason=last.stop_reason,  # pyright: ignore[reportArgumentType]
             evaluations=sum(phase.evaluations for phase in phases.phases()),
@@ -176,10 +182,21 @@ def search(
             seed=seed,
             flat=space.flat,
             aux=_aux(objective, state.best, last.carry.key),
+            materialised=max(objective.expanded, default=0),
         )
         for listener in (house, listeners):
             listener.on_end(result)
     return result
+
+
+def _notes(objective: Objective) -> tuple[str, ...]:
+    """What the user should know before the search starts."""
+    if objective.expanded and not has_low_rank():
+        return (
+            "low-rank candidates are written out as whole matrices, which is slower: install"
+            " jaxhop[lowrank] to evaluate them as they are",
+        )
+    return ()
 
 
 def _whole(name: str, number: Any, low: int, high: int, example: str) -> int:
@@ -263,7 +280,7 @@ def _population(population: Any, budget: Budget, platform: str, given: int) -> i
     return population
 
 
-def _best_value(state: Any, history: History, sign: int, noisy: bool) -> float:
+def _best_value(state: Any, history: History, sign: int, estimated: bool) -> float:
     """The value of the best candidate, in the user's direction.
 
     Raises:
@@ -277,7 +294,7 @@ def _best_value(state: Any, history: History, sign: int, noisy: bool) -> float:
             " or infinite: there is no best candidate. Evaluate `fn` at its initial values by"
             " hand."
         )
-    if not noisy and sign * best != history.best()[-1]:
+    if not estimated and sign * best != history.best()[-1]:
         raise RuntimeError(
             f"the algorithm says that its best value is {sign * best}, but the best that it was"
             f" told is {history.best()[-1]}. Its `tell` must keep the lowest value ever told."

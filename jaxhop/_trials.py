@@ -24,6 +24,7 @@ class Start:
         direction: `"min"` or `"max"`.
         seed: the seed of the search.
         size: number of coordinates of the space.
+        notes: what the user should know, a line each.
 
     Example:
         >>> Start(budget=Budget.of(evaluations=100), direction="min", seed=0, size=2).size
@@ -34,6 +35,7 @@ class Start:
     direction: str
     seed: int
     size: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -2,17 +2,32 @@
 
 from jaxhop.algorithms._annealed_mcmc import AnnealedState, annealed_mcmc
 from jaxhop.algorithms._auto import auto, population_for
-from jaxhop.algorithms._base import Algorithm, Batch, Info, Recipe, State, put, rows, step
+from jaxhop.algorithms._base import (
+    Algorithm,
+    Batch,
+    Info,
+    Part,
+    Recipe,
+    State,
+    add_up,
+    put,
+    rows,
+    step,
+)
 from jaxhop.algorithms._contract import check_contract
 from jaxhop.algorithms._random_search import random_search
+from jaxhop.algorithms._search_gradient import SearchGradientState, search_gradient
 
 __all__ = [
     "Algorithm",
     "AnnealedState",
     "Batch",
     "Info",
+    "Part",
     "Recipe",
+    "SearchGradientState",
     "State",
+    "add_up",
     "annealed_mcmc",
     "auto",
     "check_contract",
@@ -20,5 +35,6 @@ __all__ = [
     "put",
     "random_search",
     "rows",
+    "search_gradient",
     "step",
 ]

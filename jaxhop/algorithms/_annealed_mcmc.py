@@ -155,6 +155,27 @@ def annealed_mcmc(
     return recipe
 
 
+def companion(space: Space, population: int) -> Algorithm:
+    """One chain, for coordinates beside others that are searched in another way.
+
+    A proposal's value changes with what the others are at, so values compare within a round only,
+    as those of a noisy objective do: proposal 0 is what the chain hopes for, and proposal 1 its
+    point where that is another one.
+
+    Args:
+        space: the coordinates.
+        population: proposals a round.
+
+    Returns:
+        An algorithm whose state is an `AnnealedState`.
+    """
+    annealing = Annealing(size=space.size, chains=1, explore=0.1, start=0.5, end=None)
+    mcmc = _AnnealedMCMC(
+        space=space, population=population, noisy=True, annealing=annealing, spread=1.0
+    )
+    return Algorithm(mcmc.init, mcmc.ask, mcmc.tell)
+
+
 def _chains(space: Space, population: int, noisy: bool, chains: int | None) -> int:
     """Number of chains: what was asked for, or what population and memory suggest."""
     if chains is None:

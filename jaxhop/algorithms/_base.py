@@ -1,6 +1,6 @@
 """The contract of an algorithm: three pure functions over a state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -8,6 +8,42 @@ import jax.numpy as jnp
 
 from jaxhop import _noise
 from jaxhop.space import Space
+
+
+class Part(NamedTuple):
+    """A sum with many terms: `term(operands, turn)` for each turn.
+
+    Attributes:
+        term: from the operands and a traced turn to a pytree of arrays.
+        turns: how many terms there are.
+    """
+
+    term: Callable[[Any, Any], Any]
+    turns: int
+
+
+def add_up(parts: Sequence[Part], operands: Any, first: Any = 0, stride: int = 1) -> list[Any]:
+    """Sums whose terms are made one after the other, on one device.
+
+    Args:
+        parts: the sums.
+        operands: what their terms are made of.
+        first: the turn to begin with.
+        stride: from one turn to the next.
+
+    Returns:
+        One pytree of arrays for each sum.
+    """
+
+    def total(part: Part) -> Any:
+        def add(number: Any, sums: Any) -> Any:
+            return jax.tree.map(jnp.add, sums, part.term(operands, first + number * stride))
+
+        shapes = jax.eval_shape(part.term, operands, jnp.int32(0))
+        zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+        return jax.lax.fori_loop(0, -(-(part.turns - first) // stride), add, zeros)
+
+    return [total(part) for part in parts]
 
 
 class Batch(NamedTuple):
@@ -20,11 +56,14 @@ class Batch(NamedTuple):
         candidate: from a traced position in [0, population) to the candidate's point.
         index: int32[population], the number of each candidate in its round.
         valid: bool[population], false where there is no value: a last round may be shorter.
+        add_up: `add_up(parts, operands) -> sums`, spread over the devices if there are several:
+            what a sum over all candidates is made by.
     """
 
     candidate: Callable[[Any], Any]
     index: jax.Array
     valid: jax.Array
+    add_up: Callable[..., list[Any]] = add_up
 
 
 class Info(NamedTuple):
@@ -79,6 +118,8 @@ class Algorithm(NamedTuple):
             [population] of a round. A value that is NaN or infinite must never win.
         width: `width(state, progress) -> int`, how many candidates the next round has, at most the
             population. Default: the whole population.
+        estimated: whether `best_value` is the algorithm's own estimate, as that of random values
+            is, rather than the lowest value ever told. Default False.
 
     Example:
         >>> import jax, jax.numpy as jnp, jaxhop
@@ -101,6 +142,7 @@ class Algorithm(NamedTuple):
     ask: Callable[..., Any]
     tell: Callable[..., Any]
     width: Callable[[Any, Any], Any] | None = None
+    estimated: bool = False
 
 
 class Recipe(Protocol):

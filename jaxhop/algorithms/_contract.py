@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxhop.algorithms._base import Algorithm, Batch
-from jaxhop.space import Space
+from jaxhop.space import Space, written_out
 
 _ROUNDS = 5
 
@@ -40,7 +40,7 @@ def check_contract(algorithm: Algorithm, space: Any, population: int, *, seed: i
 
     def ask(key: Any, state: Any, progress: Any) -> tuple[Any, Any]:
         def one(i: Any) -> Any:
-            return algorithm.ask(key, i, state, progress)
+            return written_out(algorithm.ask(key, i, state, progress))
 
         return jax.vmap(one)(index), jax.lax.map(one, index)
 

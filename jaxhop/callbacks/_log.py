@@ -12,7 +12,7 @@ logger = logging.getLogger("jaxhop")
 class Log:
     """Logs the start, new phases, new best values (once a report at most) and the end, as INFO.
 
-    It is silent unless the program turns it on:
+    But for notes, which are WARNING, it is silent unless the program turns it on:
     `logging.basicConfig(); logging.getLogger("jaxhop").setLevel(logging.INFO)`.
 
     Example:
@@ -30,6 +30,8 @@ class Log:
             info: what is known before the first evaluation.
         """
         self._phase = -1
+        for note in info.notes:
+            logger.warning(note)
         logger.info("start: seed %d, %d coordinates, %s", info.seed, info.size, info.budget)
 
     def on_report(self, report: Report) -> None:

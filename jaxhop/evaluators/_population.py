@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from jaxhop.algorithms import Part, add_up
+
 AXIS = "population"
 _CACHE_BYTES = 2**20  # a CPU is fastest while a chunk stays in a core's own cache
 _DEVICE_BYTES = 2**30
@@ -102,3 +104,31 @@ def over(
         )
 
     return on_all
+
+
+def summed(mesh: Mesh | None) -> Callable[[Sequence[Part], Any], list[Any]]:
+    """What adds up terms on every device, and the devices' sums in one all-reduce.
+
+    Args:
+        mesh: the devices, or None for one.
+
+    Returns:
+        `(parts, operands) -> sums`, the same on all devices.
+    """
+    if mesh is None:
+        return add_up
+
+    def everywhere(parts: Sequence[Part], operands: Any) -> list[Any]:
+        def own(operands: Any, number: jax.Array) -> list[Any]:
+            return jax.lax.psum(add_up(parts, operands, number[0], mesh.size), AXIS)
+
+        spread = jax.shard_map(
+            own,
+            mesh=mesh,
+            in_specs=(PartitionSpec(), PartitionSpec(AXIS)),
+            out_specs=PartitionSpec(),
+            check_vma=False,
+        )
+        return spread(operands, jnp.arange(mesh.size, dtype=jnp.int32))
+
+    return everywhere

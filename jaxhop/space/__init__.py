@@ -9,6 +9,14 @@ from jaxhop.space._int import Int
 from jaxhop.space._option import Option
 from jaxhop.space._parameter import Coordinates, Parameter, Proposal
 from jaxhop.space._permutation import Permutation
+from jaxhop.space._perturbed import (
+    Factors,
+    LowRank,
+    Perturbed,
+    Segment,
+    balanced,
+    written_out,
+)
 from jaxhop.space._space import Space
 from jaxhop.space._weights import Weights
 
@@ -18,13 +26,19 @@ __all__ = [
     "Column",
     "Coordinates",
     "Custom",
+    "Factors",
     "Float",
     "Index",
     "Int",
+    "LowRank",
     "Option",
     "Parameter",
     "Permutation",
+    "Perturbed",
     "Proposal",
+    "Segment",
     "Space",
     "Weights",
+    "balanced",
+    "written_out",
 ]

@@ -138,6 +138,11 @@ class Float(Parameter):
         return self.low is not None and self.high is not None
 
     @property
+    def reach(self) -> float:
+        """How many coordinates long a step of 1 is: the range, or what stands for it."""
+        return 1.0 if self.bounded else _FREE_RANGE
+
+    @property
     def unit(self) -> np.ndarray:
         """float64 width of one coordinate, in numbers or in their logarithms."""
         if self.low is None or self.high is None:
@@ -201,7 +206,7 @@ class Float(Parameter):
         del b
         low, high = self._walls()
         u = _noise.uniform(a).reshape(self.shape)
-        if self._bounded:
+        if self.bounded:
             y = low + u * (high - low)
         elif self.low is not None or self.high is not None:
             far = jnp.float32(math.sqrt(2)) * jax.lax.erf_inv(u)  # the size of a normal number
@@ -211,24 +216,32 @@ class Float(Parameter):
         return self._inside(y).astype(self._stored)
 
     def move(self, a: jax.Array, b: jax.Array, x: jax.Array, proposal: Proposal) -> jax.Array:
+        noise = _noise.normal(b).reshape(self.shape)
+        step = proposal.step * self.reach
+        far = jnp.maximum(jnp.abs(step * noise), self._least(x.astype(jnp.float32)))
+        moved = moving(a, proposal).reshape(self.shape)
+        return jnp.where(moved, self.shifted(x, jnp.copysign(far, noise)), x)
+
+    def shifted(self, x: jax.Array, change: jax.Array) -> jax.Array:
+        """Coordinates plus a change, reflected once at the bounds.
+
+        Args:
+            x: coordinates.
+            change: float32 of their shape.
+
+        Returns:
+            Coordinates within the bounds.
+        """
         low, high = self._walls()
-        y, noise = x.astype(jnp.float32), _noise.normal(b).reshape(self.shape)
-        step = proposal.step * (1 if self._bounded else _FREE_RANGE)
-        far = jnp.maximum(jnp.abs(step * noise), self._least(y))
-        y = y + jnp.copysign(far, noise)
+        y = x.astype(jnp.float32) + change
         y = jnp.where(y < low, 2 * low - y, y) if self.low is not None else y
         y = jnp.where(y > high, 2 * high - y, y) if self.high is not None else y
-        moved = moving(a, proposal).reshape(self.shape)
-        return jnp.where(moved, self._inside(y).astype(self._stored), x)
+        return self._inside(y).astype(self._stored)
 
     def transfer(self, base: Any, moved: Any, onto: Any) -> jax.Array:
         change = moved.astype(jnp.float32) - base.astype(jnp.float32)
         y = self._inside(onto.astype(jnp.float32) + change).astype(self._stored)
         return jnp.where(moved != base, y, onto)
-
-    @property
-    def _bounded(self) -> bool:
-        return self.low is not None and self.high is not None
 
     @property
     def _stored(self) -> Any:

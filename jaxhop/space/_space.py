@@ -13,8 +13,10 @@ from jaxhop import _noise
 from jaxhop.space import _check
 from jaxhop.space._column import Column, columns
 from jaxhop.space._custom import Custom
+from jaxhop.space._float import Float
 from jaxhop.space._match import match
 from jaxhop.space._parameter import Parameter, Proposal
+from jaxhop.space._perturbed import Factors, LowRank, Perturbed, written_out
 from jaxhop.space._weights import Weights
 
 _BLOCK = 4096  # points that are decoded together,
@@ -163,9 +165,36 @@ class Space:
         Returns:
             The space's pytree with traced values, and its constants as they are.
         """
-        decoded = self._decoded(point)
-        parts = [c.values(array) for c, array in zip(self.columns, decoded, strict=True)]
-        return self._assembled(self._joined(self._by_leaf(parts)))
+        return self.assembled(written_out(self.leaf_values(point)))
+
+    def leaf_values(self, point: tuple[Any, ...]) -> list[Any]:
+        """The value of each leaf at a point, as a JAX objective sees it.
+
+        Args:
+            point: a point, on the host or traced; columns of floats may be `Perturbed`.
+
+        Returns:
+            What `assembled` makes a candidate of; `LowRank` where a matrix of a `Perturbed` column
+            is not added up.
+        """
+        parts = [
+            _perturbed_values(column, x)
+            if isinstance(x, Perturbed)
+            else column.values(column.decode(x))
+            for column, x in zip(self.columns, point, strict=True)
+        ]
+        return self._by_leaf(parts)
+
+    def assembled(self, values: list[Any]) -> Any:
+        """The space's pytree from the value of each leaf.
+
+        Args:
+            values: what `leaf_values` returned.
+
+        Returns:
+            A candidate.
+        """
+        return self._assembled(self._joined(values))
 
     def encode(self, candidate: Any) -> tuple[Any, ...]:
         """The point of a candidate.
@@ -346,6 +375,26 @@ class Space:
         rest = iter(values)
         filled = [next(rest) if isinstance(leaf, Parameter) else leaf for leaf in self._flat]
         return jax.tree_util.tree_unflatten(self._structure, filled)
+
+
+def _perturbed_values(column: Column, x: Perturbed) -> list[Any]:
+    """The values of a column's leaves; matrices of low rank are left as they are."""
+    noise = {part.number: own for part, own in zip(x.segments, x.noise, strict=True) if part.rank}
+    # What no matrix has a part in is written out; the compiler drops the rest of it.
+    plain = column.split(x.written_out()) if len(noise) < len(column.leaves) else column.leaves
+    values: list[Any] = []
+    for leaf, number, base, whole in zip(
+        column.leaves, column.numbers, column.split(x.base), plain, strict=True
+    ):
+        assert isinstance(leaf, Float)
+        if number in noise:
+            rows, columns = noise[number]
+            size = x.size * leaf.unit.astype(np.float32)
+            factors = Factors((size * rows).astype(leaf.dtype), columns.astype(leaf.dtype))
+            values.append(LowRank(leaf.decode(base), factors))
+        else:
+            values.append(leaf.decode(whole))
+    return values
 
 
 def _parts(parameter: Parameter) -> tuple[Parameter, ...]:

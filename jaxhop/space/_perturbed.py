@@ -1,0 +1,136 @@
+"""A column of floats as a base plus noise, some of it as products that nobody multiplied yet."""
+
+import dataclasses
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class Segment(NamedTuple):
+    """A part of a column that draws its noise on its own.
+
+    Attributes:
+        kind: of noise.
+        number: which leaf of the space it begins with.
+        shape: of the leaf if it is one, else of a flat array.
+        rank: of the noise, 0 where that is a plain array.
+    """
+
+    kind: str
+    number: int
+    shape: tuple[int, ...]
+    rank: int
+
+
+class Factors(NamedTuple):
+    """A matrix of low rank: the sum over r of `rows[..., r] x columns[..., r]`.
+
+    Attributes:
+        rows: float32[*first axes, rank].
+        columns: float32[*other axes, rank].
+    """
+
+    rows: jax.Array
+    columns: jax.Array
+
+    def product(self) -> jax.Array:
+        """The matrix, written out."""
+        rank = self.rows.shape[-1]
+        rows = self.rows.reshape(-1, rank)
+        columns = self.columns.reshape(-1, rank)
+        if rank == 1:
+            product = rows * columns[:, 0]
+        else:
+            product = rows @ columns.T
+        return product.reshape(self.rows.shape[:-1] + self.columns.shape[:-1])
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Perturbed:
+    """Coordinates of a column: `base + size * noise`.
+
+    Attributes:
+        base: the column's coordinates, of all candidates alike.
+        noise: an array or `Factors` for each segment.
+        size: float32, deviation of the change, with a sign.
+        segments: what the noise is of.
+    """
+
+    base: jax.Array
+    noise: tuple[Any, ...]
+    size: jax.Array
+    segments: tuple[Segment, ...] = dataclasses.field(metadata={"static": True})
+
+    def change(self) -> jax.Array:
+        """`size * noise` in the shape of the column, float32."""
+        parts = [
+            self.size * (part.product() if isinstance(part, Factors) else part)
+            for part in self.noise
+        ]
+        if len(parts) == 1:
+            return parts[0].reshape(self.base.shape)
+        return jnp.concatenate([part.ravel() for part in parts])
+
+    def written_out(self) -> jax.Array:
+        """The coordinates, as an array."""
+        return (self.base.astype(jnp.float32) + self.change()).astype(self.base.dtype)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class LowRank:
+    """A leaf's value `base + factors`, not yet added up.
+
+    Attributes:
+        base: the leaf at the mean.
+        factors: of the change, in the leaf's dtype.
+    """
+
+    base: jax.Array
+    factors: Factors
+
+    def written_out(self) -> jax.Array:
+        """The value, as an array."""
+        product = Factors(*(part.astype(jnp.float32) for part in self.factors)).product()
+        return (self.base.astype(jnp.float32) + product).astype(self.base.dtype)
+
+
+def written_out(tree: Any) -> Any:
+    """A point or values without anything that is not added up yet.
+
+    Args:
+        tree: a pytree that may hold `Perturbed` or `LowRank`.
+
+    Returns:
+        The same with arrays in their places.
+    """
+
+    def is_lazy(leaf: Any) -> bool:
+        return isinstance(leaf, Perturbed | LowRank)
+
+    return jax.tree.map(
+        lambda leaf: leaf.written_out() if is_lazy(leaf) else leaf, tree, is_leaf=is_lazy
+    )
+
+
+def balanced(shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """An array's axes in two groups, so that the matrix they make is as square as can be.
+
+    Kernels of convolutions come out as (all but the output channels, output channels) or the
+    other way round, whichever the library's layout.
+
+    Args:
+        shape: of an array of two dimensions at least.
+
+    Returns:
+        The lengths of the first axes and those of the others.
+
+    Example:
+        >>> balanced((3, 3, 32, 64)), balanced((64, 32, 3, 3))
+        (((3, 3, 32), (64,)), ((64,), (32, 3, 3)))
+    """
+    cut = max(range(1, len(shape)), key=lambda k: min(math.prod(shape[:k]), math.prod(shape[k:])))
+    return shape[:cut], shape[cut:]
