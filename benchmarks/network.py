@@ -4,24 +4,22 @@ import argparse
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.flatten_util import ravel_pytree
 
 import jaxhop
-from benchmarks.extras import require
 from benchmarks.images import Images, load
 from benchmarks.measure import Meter
+from benchmarks.network_rivals import RIVALS, Algorithm, Outcome, Train
 from benchmarks.provenance import ROOT, stamp
 from benchmarks.report import table
 from benchmarks.run import settings
@@ -30,7 +28,6 @@ CLASSES = 10
 HELD_OUT = 2_000
 """Last training images, which no algorithm trains on: they choose among an algorithm's answers."""
 
-DISPATCH_SECONDS = 0.25
 DEFAULT_OUT = Path("benchmarks/out/network.jsonl")
 
 EXAMPLES = """examples:
@@ -44,51 +41,13 @@ For one core: taskset -c 0, and in the environment
 
 Array = Any
 Layers = list[dict[str, Array]]
-Loss = Callable[[Any, jax.Array], jax.Array]
-
-
-class Outcome(NamedTuple):
-    """What an algorithm ends with.
-
-    Attributes:
-        answers: the weights it may be judged by; those best on the held-out images count.
-        evaluations: forward passes over a minibatch.
-        seconds: wall time without compilation.
-        compile_seconds: wall time of tracing and compilation.
-        materialised: operations that had to expand low-rank matrices, of jaxhop alone.
-    """
-
-    answers: list[Layers]
-    evaluations: int
-    seconds: float
-    compile_seconds: float
-    materialised: int | None = None
-
-
-class Train(NamedTuple):
-    """What an algorithm is given.
-
-    Attributes:
-        images: rows of pixels.
-        labels: their classes.
-        batch: how many of them each evaluation looks at.
-        start: the first weights.
-        seconds: wall time to train for.
-        seed: of everything random.
-    """
-
-    images: jax.Array
-    labels: jax.Array
-    batch: int
-    start: Layers
-    seconds: float
-    seed: int
 
 
 @dataclass(frozen=True)
 class Score:
-    """How good an algorithm's network is, and what it cost; see `Outcome`."""
+    """How good an algorithm's network is, with which settings, and what it cost; see `Outcome`."""
 
+    settings: Mapping[str, Any]
     test_accuracy: float
     held_out_accuracy: float
     evaluations: int
@@ -118,82 +77,20 @@ def logits(layers: Layers, images: Array) -> jax.Array:
     return images @ last["w"] + last["b"]
 
 
-def minibatch_loss(images: Array, labels: Array, batch: int) -> Loss:
-    """Cross entropy of `batch` images that the key draws."""
-
-    def loss(layers: Layers, key: jax.Array) -> jax.Array:
-        drawn = jax.random.randint(key, (batch,), 0, len(labels))
-        scores = logits(layers, images[drawn])
-        return optax.softmax_cross_entropy_with_integer_labels(scores, labels[drawn]).mean()
-
-    return loss
+def minibatch_loss(
+    data: tuple[jax.Array, jax.Array], layers: Layers, key: jax.Array, *, batch: int
+) -> jax.Array:
+    """Cross entropy of `batch` images, with their labels, that the key draws."""
+    images, labels = data
+    drawn = jax.random.randint(key, (batch,), 0, len(labels))
+    scores = logits(layers, images[drawn])
+    return optax.softmax_cross_entropy_with_integer_labels(scores, labels[drawn]).mean()
 
 
 @jax.jit
 def accuracy(layers: Layers, images: Array, labels: Array) -> jax.Array:
     """Share of the images that are classified rightly."""
     return jnp.mean(jnp.argmax(logits(layers, images), axis=1) == labels)
-
-
-def repeat(
-    train: Train,
-    state: Any,
-    one_round: Callable[[Loss, Any, jax.Array, jax.Array], Any],
-    per_round: int,
-    answers: Callable[[Any], list[Layers]],
-) -> Outcome:
-    """Repeat a round in compiled loops until the seconds are over.
-
-    Args:
-        train: what to train, and for how long.
-        state: the first state.
-        one_round: maps loss, state, key of the round and share of time that is over to a state.
-        per_round: evaluations a round.
-        answers: takes the weights to be judged out of the last state.
-
-    Returns:
-        The outcome; compilation, and a first dispatch of no rounds, are not in its seconds.
-    """
-    # The images are an argument: as constants they would be copied into the program.
-    data = train.images, train.labels
-
-    def advance(
-        state: Any, data: tuple[jax.Array, jax.Array], done: Array, count: Array, progress: Array
-    ) -> Any:
-        loss = minibatch_loss(*data, train.batch)
-
-        def body(i: Array, state: Any) -> Any:
-            key = jax.random.fold_in(jax.random.key(train.seed), done + i)
-            return one_round(loss, state, key, progress)
-
-        return jax.lax.fori_loop(0, count, body, state)
-
-    begin = time.perf_counter()
-    # Types and buffers of its own, or neither the loop's carry nor the donation would fit.
-    loss = minibatch_loss(*data, train.batch)
-    shapes = jax.eval_shape(partial(one_round, loss), state, jax.random.key(0), jnp.float32(0))
-    state = jax.tree.map(lambda leaf, like: jnp.array(leaf, like.dtype), state, shapes)
-    numbers = np.int32(0), np.int32(0), np.float32(0)
-    program = jax.jit(advance, donate_argnums=0)
-    compiled = program.lower(state, data, *numbers).compile()
-    state = jax.block_until_ready(compiled(state, data, *numbers))
-    compile_seconds = time.perf_counter() - begin
-
-    start, done, now, count = time.perf_counter(), 0, 0.0, 1
-    while now < train.seconds:
-        numbers = np.int32(done), np.int32(count), np.float32(now / train.seconds)
-        state = jax.block_until_ready(compiled(state, data, *numbers))
-        done += count
-        now = time.perf_counter() - start
-        count = max(int(min(DISPATCH_SECONDS, train.seconds - now) * done / now), 1)
-    return Outcome(answers(state), done * per_round, now, compile_seconds)
-
-
-def over(value: Callable[[Array], jax.Array], candidates: Array) -> jax.Array:
-    """Values of candidates; one after the other on a CPU, which was twice as fast there."""
-    if jax.default_backend() == "cpu":
-        return jax.lax.map(value, candidates)
-    return jax.vmap(value)(candidates)
 
 
 def run_jaxhop(
@@ -216,7 +113,7 @@ def run_jaxhop(
     """
     make = None if algorithm is None else getattr(jaxhop.algorithms, algorithm)
     result = jaxhop.search(
-        minibatch_loss(train.images, train.labels, train.batch),
+        partial(train.loss, train.data),
         jaxhop.weights(train.start),
         runtime=train.seconds,
         population=population,
@@ -229,153 +126,23 @@ def run_jaxhop(
         result.evaluations,
         result.seconds,
         result.compile_seconds,
-        getattr(result, "materialised", None),
+        result.materialised,
     )
 
 
-def run_evosax(
-    train: Train,
-    *,
-    strategy: str,
-    population: int,
-    std: float,
-    learning_rate: float | None = None,
-    decay: float = 1.0,
-    **fields: Any,
-) -> Outcome:
-    """Run a strategy of evosax.
-
-    Args:
-        train: what to train.
-        strategy: class in `evosax.algorithms`.
-        population: candidates a round.
-        std: first standard deviation of a weight.
-        learning_rate: Adam's; without it the strategy keeps its own way to move its mean.
-        decay: factor on `learning_rate` when the time is over, reached geometrically.
-        **fields: replace fields of the strategy's default parameters.
-
-    Returns:
-        The outcome. Judged are the final mean and the best candidate ever seen.
-    """
-    flat, unflatten = ravel_pytree(train.start)
-    arguments: dict[str, Any] = {}
-    if learning_rate is not None:
-        arguments["optimizer"] = optax.inject_hyperparams(optax.adam)(learning_rate=learning_rate)
-    if strategy == "Open_ES":
-        arguments["std_schedule"] = optax.constant_schedule(std)
-    algorithm = getattr(require("evosax.algorithms"), strategy)(
-        population_size=population, solution=flat, **arguments
-    )
-    params = jax.jit(lambda: algorithm.default_params)()
-    if hasattr(params, "std_init"):
-        params = params.replace(std_init=jnp.asarray(std))
-    params = params.replace(**fields)
-
-    def one_round(loss: Loss, state: Any, key: jax.Array, progress: jax.Array) -> Any:
-        ask_key, tell_key, loss_key = jax.random.split(key, 3)
-        if learning_rate is not None:
-            rate = learning_rate * decay**progress
-            memory = optax.tree_utils.tree_set(state.opt_state, learning_rate=rate)
-            state = state.replace(opt_state=memory)
-        candidates, state = algorithm.ask(ask_key, state, params)
-        values = over(lambda x: loss(unflatten(x), loss_key), candidates)
-        state, _ = algorithm.tell(tell_key, candidates, values, state, params)
-        return state
-
-    state = algorithm.init(jax.random.key(train.seed), flat, params)
-    return repeat(
-        train,
-        state,
-        one_round,
-        population,
-        lambda state: [unflatten(state.mean), unflatten(state.best_solution)],
-    )
-
-
-def run_hill_climbing(train: Train, *, population: int, std: float, decay: float = 1.0) -> Outcome:
-    """Replace the parent by its best Gaussian child wherever that is better on the same minibatch.
-
-    Args:
-        train: what to train.
-        population: candidates a round, the parent being one of them.
-        std: first standard deviation of a step.
-        decay: factor on it when the time is over, reached geometrically.
-
-    Returns:
-        The outcome. Judged is the last parent.
-    """
-    flat, unflatten = ravel_pytree(train.start)
-
-    def one_round(loss: Loss, parent: jax.Array, key: jax.Array, progress: jax.Array) -> jax.Array:
-        draw_key, loss_key = jax.random.split(key)
-
-        def candidate(i: Array) -> jax.Array:
-            step = jax.random.normal(jax.random.fold_in(draw_key, i), parent.shape)
-            return parent + jnp.where(i == 0, 0, std * decay**progress) * step
-
-        # The winner is drawn again from its key, so that no population is held.
-        values = over(lambda i: loss(unflatten(candidate(i)), loss_key), jnp.arange(population))
-        return candidate(jnp.argmin(values))
-
-    return repeat(train, flat, one_round, population, lambda parent: [unflatten(parent)])
-
-
-def run_adam(train: Train, *, learning_rate: float) -> Outcome:
-    """Descend gradients by back-propagation; the learning rate follows half a cosine to 0."""
-    optimizer = optax.inject_hyperparams(optax.adam)(learning_rate=learning_rate)
-
-    def one_round(loss: Loss, state: Any, key: jax.Array, progress: jax.Array) -> Any:
-        layers, memory = state
-        rate = learning_rate * (1 + jnp.cos(jnp.pi * progress)) / 2
-        memory = optax.tree_utils.tree_set(memory, learning_rate=rate)
-        updates, memory = optimizer.update(jax.grad(loss)(layers, key), memory, layers)
-        return optax.apply_updates(layers, updates), memory
-
-    state = train.start, optimizer.init(train.start)
-    return repeat(train, state, one_round, 1, lambda state: [state[0]])
-
-
-class Algorithm(NamedTuple):
-    """A way to train, the package whose version belongs beside its numbers, and its settings."""
-
-    run: Callable[..., Outcome]
-    package: str
-    settings: dict[str, Any]
+def ours(**settings: Any) -> Algorithm:
+    """Make a row of jaxhop: `run_jaxhop` with these settings."""
+    return Algorithm(run_jaxhop, "jaxhop", {**settings, "batch": 256}, large={"batch": 64})
 
 
 ALGORITHMS: Mapping[str, Algorithm] = {
-    "jaxhop": Algorithm(run_jaxhop, "jaxhop", {"batch": 64}),
-    "jaxhop lowrank": Algorithm(
-        run_jaxhop, "jaxhop", {"algorithm": "search_gradient", "noise": "lowrank", "batch": 64}
-    ),
-    "jaxhop sign": Algorithm(
-        run_jaxhop, "jaxhop", {"algorithm": "search_gradient", "noise": "sign", "batch": 64}
-    ),
-    "jaxhop annealed_mcmc": Algorithm(
-        run_jaxhop, "jaxhop", {"algorithm": "annealed_mcmc", "batch": 64}
-    ),
-    "Open_ES": Algorithm(
-        partial(run_evosax, strategy="Open_ES"),
-        "evosax",
-        {"population": 16, "std": 0.02, "learning_rate": 0.01, "decay": 0.1, "batch": 256},
-    ),
-    "SNES": Algorithm(
-        partial(run_evosax, strategy="SNES"),
-        "evosax",
-        {"population": 16, "std": 0.02, "learning_rate": 0.01, "decay": 0.1, "batch": 256},
-    ),
-    "Sep_CMA_ES": Algorithm(
-        partial(run_evosax, strategy="Sep_CMA_ES"),
-        "evosax",
-        {"population": 32, "std": 0.03, "batch": 256},
-    ),
-    "hill_climbing": Algorithm(
-        run_hill_climbing, "jax", {"population": 32, "std": 0.01, "decay": 0.2, "batch": 256}
-    ),
-    "adam": Algorithm(run_adam, "optax", {"learning_rate": 1e-3, "batch": 64}),
+    "jaxhop": ours(),
+    "jaxhop lowrank": ours(algorithm="search_gradient", noise="lowrank"),
+    "jaxhop sign": ours(algorithm="search_gradient", noise="sign"),
+    "jaxhop annealed_mcmc": ours(algorithm="annealed_mcmc"),
+    **RIVALS,
 }
-"""What can be run, by name, with its default settings: the rivals' are the best of the grid in
-README.md. `batch` goes to the objective."""
+"""What can be run, by name."""
 
 
 def measure(
@@ -400,24 +167,30 @@ def measure(
     Returns:
         Accuracies and costs.
     """
-    algorithm = ALGORITHMS[name]
-    chosen = {**algorithm.settings, **(settings or {})}
     held_out = min(HELD_OUT, len(images.train_y) // 10)
     held_x, held_y = images.train_x[-held_out:], images.train_y[-held_out:]
     sizes = (images.train_x.shape[1], *hidden, CLASSES)
+    start = first_layers(sizes, np.random.default_rng(seed))
+    algorithm = ALGORITHMS[name]
+    weights = sum(leaf.size for leaf in jax.tree.leaves(start))
+    chosen = {**algorithm.settings_for(weights), **(settings or {})}
+    options = dict(chosen)
     train = Train(
-        jnp.asarray(images.train_x[:-held_out]),
-        jnp.asarray(images.train_y[:-held_out]),
-        chosen.pop("batch"),
-        first_layers(sizes, np.random.default_rng(seed)),
-        seconds,
-        seed,
+        loss=partial(minibatch_loss, batch=options.pop("batch")),
+        data=(
+            jnp.asarray(images.train_x[:-held_out]),
+            jnp.asarray(images.train_y[:-held_out]),
+        ),
+        start=start,
+        seconds=seconds,
+        seed=seed,
     )
     with Meter() as meter:
-        outcome = algorithm.run(train, **chosen)
+        outcome = algorithm.run(train, **options)
     held_out_accuracies = [float(accuracy(layers, held_x, held_y)) for layers in outcome.answers]
     best = outcome.answers[np.argmax(held_out_accuracies)]
     return Score(
+        settings=chosen,
         test_accuracy=float(accuracy(best, images.test_x, images.test_y)),
         held_out_accuracy=max(held_out_accuracies),
         evaluations=outcome.evaluations,
@@ -440,10 +213,8 @@ def execute(job: Mapping[str, Any]) -> dict[str, Any]:
         seed=job["seed"],
         settings=job["settings"],
     )
-    algorithm = ALGORITHMS[job["algorithm"]]
-    chosen = {**algorithm.settings, **job["settings"]}
-    head = stamp([algorithm.package, "optax"])
-    return {**head, **job, "data": images.name, "settings": chosen, **asdict(score)}
+    head = stamp([ALGORITHMS[job["algorithm"]].package, "optax"])
+    return {**head, **job, "data": images.name, **asdict(score)}
 
 
 def execute_apart(job: Mapping[str, Any]) -> dict[str, Any]:
@@ -485,8 +256,8 @@ def parser() -> argparse.ArgumentParser:
         help=f"of {', '.join(ALGORITHMS)}; default all",
     )
     add("--seed", type=int, default=0, help="default: 0")
-    add("--batch", type=int, metavar="N", help="images a minibatch; each algorithm's default")
-    add("--population", type=int, metavar="N", help="candidates a round; each one's default")
+    add("--batch", type=int, metavar="N", help="images a minibatch; default: each algorithm's own")
+    add("--population", type=int, metavar="N", help="candidates a round; default: each one's own")
     add(
         "--set",
         nargs="+",

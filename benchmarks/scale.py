@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -138,6 +138,18 @@ def _network(sizes: Sequence[int], batch: int, dtype: str) -> Task:
     return Task(value, layers, inputs, box=None)
 
 
+class Timing(NamedTuple):
+    """What a job took.
+
+    Attributes:
+        laps: one for each stretch of time.
+        materialised: of jaxhop alone, the operations that had low-rank matrices written out.
+    """
+
+    laps: list[Lap]
+    materialised: int | None = None
+
+
 class Laps:
     """A callback that times the stretches between reports, and ends the search after enough.
 
@@ -170,9 +182,7 @@ def _clocks() -> tuple[float, float]:
     return time.perf_counter(), time.process_time()
 
 
-def stretches(
-    call: Callable[[int], Any], evaluations: int, seconds: float, repeat: int
-) -> list[Lap]:
+def stretches(call: Callable[[int], Any], evaluations: int, seconds: float, repeat: int) -> Timing:
     """Time something that is compiled, in stretches of equal length.
 
     Args:
@@ -195,10 +205,10 @@ def stretches(
         call(count)
         wall, cpu = (b - a for a, b in zip(before, _clocks(), strict=True))
         laps.append((wall / (count * evaluations), cpu / (count * evaluations)))
-    return laps
+    return Timing(laps)
 
 
-def inference(job: Job) -> list[Lap]:
+def inference(job: Job) -> Timing:
     """Time the objective with one point for all candidates.
 
     Each evaluation moves the data by a number of its own: equal ones would be computed once.
@@ -223,7 +233,7 @@ def inference(job: Job) -> list[Lap]:
     return stretches(call, job.population, job.seconds, job.repeat)
 
 
-def ours(job: Job) -> list[Lap]:
+def ours(job: Job) -> Timing:
     """Time the rounds of `jaxhop.search`: noise, evaluations and updates."""
     jaxhop, made, laps = require("jaxhop"), task(job), Laps(job.seconds, job.repeat)
     settings = {}
@@ -231,7 +241,7 @@ def ours(job: Job) -> list[Lap]:
         settings["noise"] = None if job.noise == "auto" else job.noise
     # Exploring is a tenth of a search at most, and none of what makes it advance.
     algorithm = getattr(jaxhop.algorithms, job.algorithm)(explore=0.0, **settings)
-    jaxhop.search(
+    result = jaxhop.search(
         lambda point: made.value(point, made.data),
         made.space(),
         algorithm=algorithm,
@@ -241,10 +251,10 @@ def ours(job: Job) -> list[Lap]:
         callbacks=[laps],
         progress=False,
     )
-    return laps.laps()
+    return Timing(laps.laps(), result.materialised)
 
 
-def rival(job: Job) -> list[Lap]:
+def rival(job: Job) -> Timing:
     """Time generations of a strategy of evosax at its defaults, in one compiled loop."""
     strategies, made = require("evosax.algorithms"), task(job)
     # Weights are searched in float32, whatever the network computes in.
@@ -289,7 +299,8 @@ def measure(job: Job) -> Record:
 
     Returns:
         The job, wall and processor milliseconds of an evaluation (median and least over the
-        stretches), the clock to compare by, and peak memory in MB, compilation included.
+        stretches), the clock to compare by, peak memory in MB, compilation included, and the
+        operations that had low-rank matrices written out.
     """
     # The first computation starts JAX's backend, which is no part of what is measured.
     jax.block_until_ready(jax.jit(lambda x: x + 1)(0.0))
@@ -297,7 +308,7 @@ def measure(job: Job) -> Record:
     if job.algorithm in RIVALS:
         require("evosax.algorithms")  # its import would count as memory below
     with Meter() as meter:
-        laps = kinds.get(job.algorithm, rival)(job)
+        laps, materialised = kinds.get(job.algorithm, rival)(job)
     walls, cpus = ([1e3 * lap[i] for lap in laps] for i in range(2))
     device = jax.devices()[0]
     return {
@@ -308,6 +319,7 @@ def measure(job: Job) -> Record:
         "cpu_ms": median(cpus),
         "least_cpu_ms": min(cpus),
         "stretches": len(laps),
+        "materialised": materialised,
         # Processor time suffers less from other programs, but says nothing of an accelerator.
         "clock": "cpu_ms" if device.platform == "cpu" else "ms",
         "peak_mb": meter.peak_mb,

@@ -24,7 +24,7 @@ def compile_rounds(
     objective: Objective,
     space: Space,
     *,
-    first: Sequence[Any],
+    first: list[Any],
     population: int,
     seed: int,
     devices: Sequence[Any],
@@ -36,7 +36,7 @@ def compile_rounds(
         algorithm: what asks and tells.
         objective: what evaluates.
         space: where points come from.
-        first: the points to evaluate first.
+        first: the points to evaluate first; emptied, for wide ones are worth freeing.
         population: candidates a round.
         seed: of the run's key.
         devices: where to evaluate; of several hosts, all of them.
@@ -57,7 +57,9 @@ def compile_rounds(
     several = len({device.process_index for device in devices}) > 1
     key = np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)
     constants = [_placed(constant, place, several) for constant in objective.constants]
+    given = len(first)
     points = jax.tree.map(lambda *leaves: np.stack([np.asarray(x) for x in leaves]), *first)
+    first.clear()
 
     # Nothing to choose where a program that never frees anything would fit, or where a bare point
     # does not.
@@ -72,7 +74,12 @@ def compile_rounds(
     while True:
         rounds = Rounds(algorithm, objective, space, population, chunk, mesh)
         start = jax.jit(rounds.start, out_shardings=place)
-        carry = _compile(start.lower(key, points), platform)(key, points)
+        compiled_start = _compile(start.lower(key, points), platform)
+        if max_memory is None:  # nothing is chosen a second time
+            points = jax.tree.map(lambda leaf: _placed(leaf, place, several), points)
+        carry = compiled_start(key, points)
+        if max_memory is None:
+            del points
         run = jax.jit(rounds.run, donate_argnums=1, out_shardings=place)
         compiled = _compile(run.lower(constants, carry, _controls()), platform)
         needed = _needed(compiled)
@@ -92,7 +99,7 @@ def compile_rounds(
     def advance(carry: Carry, controls: Controls) -> tuple[Carry, Records]:
         return compiled(constants, carry, controls)
 
-    program = Program(rounds, advance, carry, len(first), several)
+    program = Program(rounds, advance, carry, given, several)
     return program, time.perf_counter() - begin
 
 

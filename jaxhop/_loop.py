@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxhop import _hosts
 from jaxhop._budget import Budget
+from jaxhop._history import POINT_BYTES_KEPT
 from jaxhop._rounds import Carry, Controls, Records, Rounds
 from jaxhop._trials import PHASES, Report
 
@@ -217,13 +218,15 @@ def _report(
     else:
         kept = records.trail_rows[: int(records.improvements)].astype(np.int64)
         points = records.trail
-        if program.rounds.no_trail:
-            best_point = jax.device_get(state.best) if len(kept) else ()
-            points = jax.tree.map(lambda leaf: leaf[None], best_point)
     improved = so_far[1:] < so_far[:-1]
     if not program.rounds.every_point:
         # The parameters of wide spaces come along for the best of a round only.
         improved &= np.isin(np.arange(rows), kept)
+    if program.rounds.no_trail:
+        # Points that no history has room for are in the result alone.
+        kept = kept[: program.rounds.point_bytes <= POINT_BYTES_KEPT]
+        best_point = jax.device_get(state.best) if len(kept) else ()
+        points = jax.tree.map(lambda leaf: leaf[None], best_point)
     best = so_far[-1] if own is None else own
     return Report(
         first=first,

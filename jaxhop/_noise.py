@@ -1,6 +1,7 @@
 """Random words made from a key and a counter, and the numbers made from words."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -88,8 +89,10 @@ def kept(words: Any) -> Any:
     return jax.lax.optimization_barrier(words)
 
 
-def stored(x: jax.Array) -> jax.Array:
-    """The same numbers, written to memory before anything reads them.
+def filled(
+    key: jax.Array, n: int, number: Callable[[jax.Array], jax.Array] = lambda words: words
+) -> jax.Array:
+    """Numbers made of the first words of `pairs`, written to memory before anything reads them.
 
     What is cheap to read but dear to make must not be fused into its consumers: a compiler makes
     a broadcast operand again for each element it is broadcast to. Measured on a CPU: signs from
@@ -97,23 +100,28 @@ def stored(x: jax.Array) -> jax.Array:
     is the one thing that XLA does not look through, where a barrier is gone before it fuses.
 
     Args:
-        x: an array of one dimension.
+        key: raw key data, uint32[2].
+        n: how many, at least 1.
+        number: from words to numbers, elementwise.
 
     Returns:
-        The same array.
+        An array of n numbers.
 
     Example:
-        >>> stored(jnp.arange(3)).tolist()
-        [0, 1, 2]
+        >>> key = raw(jax.random.key(0))
+        >>> bool(jnp.all(filled(key, 5) == pairs(key, 5)[0]))
+        True
     """
-    half = -(-x.shape[0] // 2)
-    padded = jnp.pad(x, (0, 2 * half - x.shape[0]))
+    half = -(-n // 2)
 
-    def copy(turn: jax.Array, out: jax.Array) -> jax.Array:
-        part = jax.lax.dynamic_slice_in_dim(padded, turn * half, half)
-        return jax.lax.dynamic_update_slice_in_dim(out, part, turn * half, 0)
+    def fill(turn: jax.Array, out: jax.Array) -> jax.Array:
+        first = turn * half
+        position = jnp.arange(half, dtype=jnp.uint32) + first.astype(jnp.uint32)
+        words, _ = _threefry(key, jnp.full(half, _PAIRS, jnp.uint32), position)
+        return jax.lax.dynamic_update_slice_in_dim(out, number(words), first, 0)
 
-    return jax.lax.fori_loop(0, 2, copy, jnp.zeros_like(padded))[: x.shape[0]]
+    kind = jax.eval_shape(number, jax.ShapeDtypeStruct((half,), jnp.uint32)).dtype
+    return jax.lax.fori_loop(0, 2, fill, jnp.zeros(2 * half, kind))[:n]
 
 
 def raw(key: Any) -> jax.Array:

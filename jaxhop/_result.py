@@ -217,7 +217,8 @@ class Result:
 
         Returns:
             Up to k pairs of value and candidate, best first, among the evaluations whose
-            parameters were kept. Of equal candidates the best evaluation counts.
+            parameters were kept. Of equal candidates the best evaluation counts. In a space of
+            more than 8 MiB only the best one is kept.
 
         Raises:
             ValueError: if k is less than 1.
@@ -227,6 +228,8 @@ class Result:
         values = self.history["value"]
         rows = self.history.stored
         rows = rows[np.isfinite(values[rows])]
+        if not len(rows):  # a point is too wide for the history
+            return [(self.best_value, self.best)]
         order = np.argsort(
             values[rows] if self.direction == "min" else -values[rows], kind="stable"
         )

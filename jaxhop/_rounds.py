@@ -123,6 +123,7 @@ class Rounds:
 
     Attributes:
         stride: candidates a step.
+        point_bytes: size of a point.
         every_point: whether the host gets all points.
         estimated: whether the best value is the algorithm's own estimate, not the lowest told.
         no_trail: whether it gets none, as they are wide: a dispatch then ends with an improvement,
@@ -148,7 +149,7 @@ class Rounds:
         self._objective = objective
         self.estimated = objective.noisy or algorithm.estimated
         self._point = space.shape
-        size = space.nbytes
+        self.point_bytes = size = space.nbytes
         self.every_point = size <= _EVERY_POINT_BYTES
         self._rows = max(_ROWS, population) + population
         self._trail = 1 if self.every_point else max(1, min(_TRAIL, _TRAIL_BYTES // size))

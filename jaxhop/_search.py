@@ -114,6 +114,8 @@ def search(
     population = _population(population, budget, devices[0].platform, len(first))
     algorithm = _algorithm(algorithm, space, population, noisy)
 
+    structure = jax.tree.structure(first[0])
+
     objective = trace(fn, space, direction)
     program, compile_seconds = compile_rounds(
         algorithm,
@@ -125,8 +127,6 @@ def search(
         devices=devices,
         max_memory=memory,
     )
-    structure = jax.tree.structure(first[0])
-    del first  # a wide space's points are worth freeing
 
     def to_python(leaves: tuple[np.ndarray, ...]) -> Any:
         return space.to_python(jax.tree.unflatten(structure, leaves))
@@ -168,20 +168,29 @@ def search(
                 asked.set()
         assert last is not None, "the loop ends with how it ended"
         state = last.carry.state
+        best, best_value = state.best, _best_value(state, history, sign, program.rounds.estimated)
+        aux = _aux(objective, best, last.carry.key)
+        stop_reason, seconds = last.stop_reason, last.seconds
+        del (
+            state,
+            last,
+            report,
+            program,
+        )  # of a wide space there is no room for much else than the best
         result = Result(
-            best=space.to_python(jax.device_get(state.best)),
-            best_value=_best_value(state, history, sign, program.rounds.estimated),
+            best=space.to_python(jax.device_get(best)),
+            best_value=best_value,
             history=history,
-            stop_reason=last.stop_reason,  # pyright: ignore[reportArgumentType]
+            stop_reason=stop_reason,  # pyright: ignore[reportArgumentType]
             evaluations=sum(phase.evaluations for phase in phases.phases()),
-            seconds=last.seconds,
+            seconds=seconds,
             compile_seconds=compile_seconds,
             nan_share=phases.nan_share,
             phases=phases.phases(),
             direction=direction,
             seed=seed,
             flat=space.flat,
-            aux=_aux(objective, state.best, last.carry.key),
+            aux=aux,
             materialised=max(objective.expanded, default=0),
         )
         for listener in (house, listeners):

@@ -170,29 +170,24 @@ def weighted(
     return tuple(sums)
 
 
-def _words(key: jax.Array, n: int) -> jax.Array:
-    """Words uint32[n] in memory."""
-    return _noise.stored(_noise.pairs(key, n)[0])
-
-
 def _normal(key: jax.Array, n: int) -> jax.Array:
     """One word each: independent, all values, 200 million a second on a core."""
     if n <= _noise.SHORT:
-        return _noise.stored(_noise.normal(_noise.pairs(key, n)[0]))
+        return _noise.filled(key, n, _noise.normal)
     return _noise.normal(_noise.pairs(key, n)[0])
 
 
 def _sign(key: jax.Array, n: int) -> jax.Array:
     """One bit each: +1 or -1, 3,000 million a second."""
     places = jnp.arange(_BITS, dtype=jnp.uint32)
-    bits = (_words(key, -(-n // _BITS))[:, None] >> places).reshape(-1)[:n]
+    bits = (_noise.filled(key, -(-n // _BITS))[:, None] >> places).reshape(-1)[:n]
     return _signed(np.float32(1), bits)
 
 
 def _sparse(key: jax.Array, n: int) -> jax.Array:
     """A byte each: one number in 16 is +4 or -4, the others 0; 1,000 million a second."""
     places = jnp.arange(0, _BITS, 8, dtype=jnp.uint32)
-    octets = (_words(key, -(-n // 4))[:, None] >> places).reshape(-1)[:n]
+    octets = (_noise.filled(key, -(-n // 4))[:, None] >> places).reshape(-1)[:n]
     height = np.float32(_SHARE**-0.5)
     return jnp.where((octets >> 1) & 15 == 0, _signed(height, octets), 0)
 
@@ -207,8 +202,7 @@ def _factors(key: jax.Array, segment: Segment) -> Factors:
     """Two thin matrices of normal numbers whose product has variance 1."""
     sides = balanced(segment.shape)
     rows, columns = (math.prod(side) for side in sides)
-    words = _noise.pairs(key, (rows + columns) * segment.rank)[0]
-    numbers = _noise.stored(_noise.normal(words))
+    numbers = _noise.filled(key, (rows + columns) * segment.rank, _noise.normal)
     cut = rows * segment.rank
     return Factors(
         (numbers[:cut] * np.float32(segment.rank**-0.5)).reshape(*sides[0], segment.rank),

@@ -37,10 +37,10 @@ from jaxhop.space import Column, Float, Segment, Space, balanced, written_out
 
 _EXPLORE, _ANNEAL, _CONFIRM = (PHASES.index(name) for name in ("explore", "anneal", "confirm"))
 _CONFIRM_FROM = 0.98  # the share of the budget after which an estimated best is only re-evaluated
+_MANY = 65536  # floats, of which a few draws from anywhere are all alike
 _EXPLORE_STEP = np.float32(0.25)  # one scale of a parameter without bounds
 _MEMORY = 0.9  # of the moving means that values of a noisy objective are judged by
-_ROUNDS = 400.0  # for which the default optimizer's rate is meant
-_TOGETHER = 4  # directions that one pass over memory adds up
+_RATE, _ROUNDS = 0.015, 400.0  # the default optimizer's rate, and the rounds it is meant for
 _FACTORS = 2**18  # numbers in the factors of the directions that one matrix product adds up
 
 
@@ -60,8 +60,9 @@ class SearchGradientState:
             none yet.
         kept_value: float32, its value; of a random objective the moving mean that it had.
         level: float32, moving mean of the mean's value (random objectives).
-        sums: float32[2], values on fresh keys of what is `mean` now and what is `kept` now;
-        counts: float32[2], how many they are (random objectives, the last part of the budget).
+        sums: float32[2], values on fresh keys of what is `mean` now and what is `kept` now, from
+            the last part of the budget; None where values are not random.
+        counts: float32[2], how many they are, or None.
         info: phase, deviation over the first one, and candidates that the mean moves towards.
     """
 
@@ -74,8 +75,8 @@ class SearchGradientState:
     kept: Any
     kept_value: jax.Array
     level: jax.Array
-    sums: jax.Array
-    counts: jax.Array
+    sums: jax.Array | None
+    counts: jax.Array | None
     info: Info
 
     @property
@@ -88,14 +89,16 @@ class SearchGradientState:
     @property
     def best(self) -> Any:
         """The point to return: the better one of `kept` and the mean where both were confirmed."""
+        if self.sums is None:
+            return self.kept
         mean, kept = self._confirmed
-        return jax.tree.map(
-            lambda new, old: jnp.where(mean < kept, new, old), self.centre, self.kept
-        )
+        return choose(mean < kept, self.centre, self.kept)
 
     @property
     def best_value(self) -> jax.Array:
         """Its value."""
+        if self.sums is None:
+            return self.kept_value
         mean, kept = self._confirmed
         known = jnp.isfinite(kept)
         return jnp.where(known, jnp.minimum(mean, kept), self.kept_value)
@@ -103,6 +106,7 @@ class SearchGradientState:
     @property
     def _confirmed(self) -> jax.Array:
         """Means of the values on fresh keys; infinite until both have some."""
+        assert self.sums is not None and self.counts is not None
         both = jnp.all(self.counts > 0)
         return jnp.where(both, self.sums / jnp.maximum(self.counts, 1), jnp.inf)
 
@@ -115,7 +119,7 @@ def search_gradient(
     rank: int = 1,
     pairs: bool = True,
     cooling: float | Callable[[Any], Any] | None = None,
-    explore: float = 0.01,
+    explore: float | None = None,
 ) -> Recipe:
     """Descent along the gradient that a population's values are evidence of.
 
@@ -151,7 +155,8 @@ def search_gradient(
         cooling: what the optimizer's steps are multiplied by, or a schedule over progress.
             Default: a cosine from 1 to 0.05; 1.0 to leave them alone.
         explore: share of the budget spent on candidates from anywhere: bounded parameters from
-            the prior, others at a distance of one scale from where the search starts.
+            the prior, others at a distance of one scale from where the search starts. Default:
+            0.01, but 0 from 65,536 floats on, of which no few draws find a better start.
 
     Returns:
         A recipe; see `jaxhop.algorithms.Recipe`.
@@ -170,7 +175,7 @@ def search_gradient(
         >>> bool(result.best_value < 1e-3)
         True
     """
-    if not 0 <= explore <= 1:
+    if explore is not None and not 0 <= explore <= 1:
         raise ValueError(f"`explore={explore!r}`: a share in [0, 1] must be given, such as 0.01.")
     width = _schedule("sigma", sigma, optax.exponential_decay(0.05, 1, 0.1))
     cool = _schedule("cooling", cooling, optax.cosine_decay_schedule(1.0, 1, 0.05))
@@ -210,7 +215,7 @@ class _Settings(NamedTuple):
     sigma: Callable[[Any], Any]
     cooling: Callable[[Any], Any]
     pairs: bool
-    explore: float
+    explore: float | None
     paced: bool
 
 
@@ -232,6 +237,10 @@ class _SearchGradient:
             )
         self._space = space
         self._segments = [segments(column, settings.kinds) for column in self._columns]
+        self._explore = settings.explore
+        if self._explore is None:
+            size = sum(column.parameter.size for column in self._columns)
+            self._explore = 0.01 if size < _MANY else 0.0
         self._directions = (population - 1) // 2 if settings.pairs else population - 1
         rest = [
             leaf
@@ -265,8 +274,8 @@ class _SearchGradient:
             kept=first,
             kept_value=jnp.float32(jnp.inf),
             level=jnp.float32(jnp.nan),
-            sums=jnp.zeros(2, jnp.float32),
-            counts=jnp.zeros(2, jnp.float32),
+            sums=jnp.zeros(2, jnp.float32) if self._noisy else None,
+            counts=jnp.zeros(2, jnp.float32) if self._noisy else None,
             info=Info(jnp.int32(_EXPLORE), jnp.float32(1), jnp.zeros(self._population, bool)),
         )
 
@@ -277,7 +286,8 @@ class _SearchGradient:
         own = _noise.fold_in(key, jnp.where(exploring, index, direction))
         size = jnp.where(exploring, _EXPLORE_STEP, sign * self._sigma(progress))
         size = jnp.where(index == 0, 0, size)
-        anywhere = exploring & (index > 0)
+        # Without exploring the only candidates of such rounds are given points.
+        anywhere = exploring & (index > 0) if self._explore else None
         floats = [
             _moved(own, column, parts, base, size, anywhere)
             for column, parts, base in zip(self._columns, self._segments, state.mean, strict=True)
@@ -289,12 +299,15 @@ class _SearchGradient:
         return self._point(floats, choose(index == 0, centre, others))
 
     def width(self, state: SearchGradientState, progress: Any) -> jax.Array:
-        """The mean and whole pairs; of given points and of what is confirmed just the mean."""
+        """The mean and whole pairs; of given points and of what is confirmed just the mean.
+
+        The last given point is evaluated along with what is explored around it, if anything is.
+        """
         pairs = 2 if self._settings.pairs else 1
         wished = jnp.int32(1 + pairs * self._directions)
-        alone = self._confirming(progress)
-        if state.given is not None:
-            alone |= state.round < len(jax.tree.leaves(state.given)[0]) - 1
+        given = 1 if state.given is None else len(jax.tree.leaves(state.given)[0])
+        explored = jnp.asarray(progress < self._explore)
+        alone = self._confirming(progress) | (state.round < given - explored)
         return jnp.where(alone, 1, wished)
 
     def tell(
@@ -310,8 +323,9 @@ class _SearchGradient:
         weights, averages = self._weights(values, batch.valid)
         state = self._keep(state, batch, values, exploring, confirming)
 
-        def descend(_: Any, moving: tuple[Any, Any]) -> tuple[Any, Any]:
-            return self._descend(key, state.round, moving, batch, weights, progress)
+        def descend(turn: Any, moving: tuple[Any, Any]) -> tuple[Any, Any]:
+            # As above: the turn is 0.
+            return self._descend(key, state.round, moving, batch, weights * (1 + turn), progress)
 
         # Loops of one turn or none: unlike the branches of a condition they work in place.
         mean, optimizer = jax.lax.fori_loop(
@@ -340,7 +354,7 @@ class _SearchGradient:
 
     def _exploring(self, state: SearchGradientState, progress: Any) -> jax.Array:
         given = 1 if state.given is None else len(jax.tree.leaves(state.given)[0])
-        return (progress < self._settings.explore) | (state.round < given)
+        return (progress < self._explore) | (state.round < given)
 
     def _confirming(self, progress: Any) -> jax.Array:
         return (jnp.float32(progress) >= _CONFIRM_FROM) & self._noisy
@@ -394,8 +408,9 @@ class _SearchGradient:
         improved = eligible[winner] < state.kept_value
         improved &= exploring if self._noisy else True
 
-        def candidate(_: Any, kept: Any) -> Any:
-            return written_out(batch.candidate(winner))
+        def candidate(turn: Any, kept: Any) -> Any:
+            # The turn is 0; what does not depend on it would be made whether there is one or not.
+            return written_out(batch.candidate(winner + turn))
 
         kept = jax.lax.fori_loop(0, improved.astype(jnp.int32), candidate, state.kept)
         value = jnp.where(improved, eligible[winner], state.kept_value)
@@ -413,6 +428,7 @@ class _SearchGradient:
         centre = state.centre
         kept = jax.lax.fori_loop(0, better.astype(jnp.int32), lambda _, kept: centre, kept)
         seen &= confirming
+        assert state.sums is not None and state.counts is not None
         return dataclasses.replace(
             state,
             kept=kept,
@@ -426,6 +442,7 @@ class _SearchGradient:
         """Mean and kept point in each other's place, so that both are evaluated by turns."""
 
         def swap(_: Any, state: SearchGradientState) -> SearchGradientState:
+            assert state.sums is not None and state.counts is not None
             mean, others = self._of(state.kept)
             chain = state.others
             if chain is not None:
@@ -436,8 +453,8 @@ class _SearchGradient:
                 mean=mean,
                 others=chain,
                 kept=state.centre,
-                sums=state.sums[::-1],
-                counts=state.counts[::-1],
+                sums=jnp.flip(state.sums),
+                counts=jnp.flip(state.counts),
             )
 
         return jax.lax.fori_loop(0, confirming.astype(jnp.int32), swap, state)
@@ -496,9 +513,9 @@ class _SearchGradient:
     def _pace(self, number: jax.Array, progress: Any) -> jax.Array:
         """How long the default optimizer's steps are, for the rounds that the budget allows for.
 
-        A walk in random directions gets as far as the root of its steps. Measured: 0.01 suits 400
-        rounds, 0.003 some 6,000, 0.03 a hundred, on shifted functions of 1,000 and 5,000 numbers
-        with 8 to 512 candidates a round, and on networks.
+        A walk in random directions gets as far as the root of its steps. Measured: 0.01 to 0.02
+        suit 400 rounds, 0.003 some 6,000 and 0.03 a hundred, on shifted functions of 1,000 and
+        5,000 numbers with 8 to 512 candidates a round, and on networks.
         """
         if not self._settings.paced:
             return jnp.float32(1)
@@ -522,7 +539,7 @@ class _SearchGradient:
         numbers = sum(sum(map(math.prod, balanced(s))) for s in thin) * self._settings.kinds.rank
         many = max(1, min(self._directions, _FACTORS // max(numbers, 1)))
         sums = batch.add_up(
-            [part(False, min(_TOGETHER, self._directions)), part(True, many)],
+            [part(False, 1), part(True, many)],
             (key, weights / self._directions),
         )
         gradient = []
@@ -562,12 +579,12 @@ def _moved(
     parts: tuple[Segment, ...],
     base: jax.Array,
     size: jax.Array,
-    anywhere: jax.Array,
+    anywhere: jax.Array | None,
 ) -> Any:
     """A column of the mean plus noise; or, where it is bounded, a draw from its prior."""
     parameter = column.parameter
     assert isinstance(parameter, Float)
-    if not parameter.bounded:
+    if not parameter.bounded or anywhere is None:
         return perturbed(key, column, parts, base, size)
     words = _noise.fold_in(key, column.numbers[0])
     return jax.lax.cond(
