@@ -114,12 +114,8 @@ def repeat(
 
     begin = time.perf_counter()
     # Types and buffers of its own, or neither the loop's carry nor the donation would fit.
-    shapes = jax.eval_shape(
-        partial(one_round, partial(train.loss, train.data)),
-        state,
-        jax.random.key(0),
-        jnp.float32(0),
-    )
+    loss = partial(train.loss, train.data)
+    shapes = jax.eval_shape(partial(one_round, loss), state, jax.random.key(0), jnp.float32(0))
     state = jax.tree.map(lambda leaf, like: jnp.array(leaf, like.dtype), state, shapes)
     numbers = np.int32(0), np.int32(0), np.float32(0)
     program = jax.jit(advance, donate_argnums=0)

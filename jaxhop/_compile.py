@@ -67,8 +67,9 @@ def compile_rounds(
         return chunk_for(each, objective.cost.operations, population, platform, max_memory)
 
     each = objective.cost.bytes + 4 * space.nbytes
-    chunk = chunk_if(each)
-    if chunk < chunk_if(space.nbytes) and chunk_if(space.nbytes) > 1:
+    chunk, bare = chunk_if(each), chunk_if(space.nbytes)
+    # Matrices of low rank take less than a bare point; a CPU gains nothing from many at once.
+    if chunk < (bare if platform == "cpu" and bare > 1 else population * (platform != "cpu")):
         each = _measured_bytes(algorithm, objective, space, key, points, platform)
         chunk = chunk_if(each)
     while True:
@@ -154,14 +155,24 @@ def _measured_bytes(
     """What making and evaluating one candidate needs, as the compiler says."""
     state = jax.eval_shape(algorithm.init, key, points)
 
-    def one(constants: Any, state: Any, key: jax.Array, index: Any, progress: Any) -> Any:
+    def one(constants: Any, state: Any, key: jax.Array, progress: Any, index: Any) -> Any:
         point = algorithm.ask(key, index, state, progress)
         return objective.value(constants, point, _noise.fold_in(key, 0))
 
     shapes = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype), objective.constants
     )
-    scalar = jax.ShapeDtypeStruct((), jnp.int32), jax.ShapeDtypeStruct((), jnp.float32)
-    lowered = jax.jit(one).lower(shapes, state, key, *scalar)
-    sizes = _compile(lowered, platform).memory_analysis()
-    return max(space.nbytes, 0 if sizes is None else sizes.temp_size_in_bytes)
+    progress = jax.ShapeDtypeStruct((), jnp.float32)
+
+    def held(width: int) -> int:
+        some = jax.jit(jax.vmap(one, (None, None, None, None, 0)))
+        index = jax.ShapeDtypeStruct((width,), jnp.int32)
+        lowered = some.lower(shapes, state, key, progress, index)
+        sizes = _compile(lowered, platform).memory_analysis()
+        return 0 if sizes is None else sizes.temp_size_in_bytes
+
+    alone = held(1)
+    if objective.expanded and platform != "cpu":
+        # Candidates share the matrices: only what comes with one more of them counts.
+        return max(1, (held(5) - alone) // 4)
+    return max(space.nbytes, alone)

@@ -162,25 +162,33 @@ def _convolve(x: Any, matrix: _Matrix, **params: Any) -> Any:
 
 @quax.register(lax.gather_p)
 def _look_up(matrix: _Matrix, indices: Any, **params: Any) -> Any:
+    """Whole rows by their numbers; these come with a second number, 0, if they were vmapped."""
     numbers, sizes = params["dimension_numbers"], params["slice_sizes"]
-    base, batch = matrix.base, indices.ndim - 1
-    offsets = tuple(range(batch, batch + base.ndim - 1))
+    last = len(numbers.offset_dims) + indices.ndim - 2
     by_row = (
-        matrix.cut == 1
-        and numbers.collapsed_slice_dims == (0,)
-        and numbers.start_index_map == (0,)
+        matrix.base.ndim == 2
+        and numbers.collapsed_slice_dims in ((), (0,))
+        and numbers.start_index_map in ((0,), (0, 1))
         and not numbers.operand_batching_dims
-        and tuple(sizes) == (1, *base.shape[1:])
-        and tuple(numbers.offset_dims) == offsets
+        and tuple(sizes) == (1, matrix.base.shape[1])
+        and numbers.offset_dims[-1] == last
     )
     if isinstance(indices, quax.Value) or not by_row:
         return _Matrix.default(lax.gather_p, (matrix, indices), params)
-    whole = lax.gather_p.bind(base, indices, **params)
-    own = params | {
-        "slice_sizes": (1, matrix.rows.shape[-1]),
-        "dimension_numbers": numbers._replace(offset_dims=(batch,)),
-    }
+    whole = lax.gather_p.bind(matrix.base, indices, **params)
+    own = params | {"slice_sizes": (1, matrix.rows.shape[-1])}
     rows = lax.gather_p.bind(matrix.rows, indices, **own)
+    return whole + _outer(rows, matrix.columns).astype(whole.dtype)
+
+
+@quax.register(lax.dynamic_slice_p)
+def _look_up_one(matrix: _Matrix, row: Any, column: Any, **params: Any) -> Any:
+    """One whole row by its number."""
+    if tuple(params["slice_sizes"]) != (1, *matrix.base.shape[1:]) or matrix.base.ndim != 2:
+        return _Matrix.default(lax.dynamic_slice_p, (matrix, row, column), params)
+    whole = lax.dynamic_slice_p.bind(matrix.base, row, column, **params)
+    own = params | {"slice_sizes": (1, matrix.rows.shape[-1])}
+    rows = lax.dynamic_slice_p.bind(matrix.rows, row, column, **own)
     return whole + _outer(rows, matrix.columns).astype(whole.dtype)
 
 

@@ -9,7 +9,7 @@ from benchmarks.scale import INFERENCE, Job, compare, measure, scale_lines, task
 from benchmarks.throughput import parser, scale_jobs
 
 QUICK = {"population": 4, "seconds": 0.05, "repeat": 2}
-TINY = {"sizes": (6, 5, 3), "batch": 2, **QUICK}
+TINY = {"sizes": (6, 3), "batch": 2, **QUICK}
 
 
 def parse(text):
@@ -81,14 +81,13 @@ def test_only_what_holds_a_population_is_bounded():
 def test_the_network_is_of_its_type_and_its_value_is_not():
     made = task(Job(algorithm=INFERENCE[0], dtype="bfloat16", **TINY))
     assert {leaf.dtype for leaf in jax.tree.leaves(made.point)} == {jnp.dtype("bfloat16")}
-    value = jax.jit(made.value)(made.point, made.data)
-    assert value.dtype == jnp.float32 and 0 < value < 10
-    assert made.dim == scale.coordinates(Job(algorithm="", **TINY)) == 53
+    assert jax.eval_shape(made.value, made.point, made.data).dtype == jnp.float32
+    assert made.dim == scale.coordinates(Job(algorithm="", **TINY)) == 21
 
 
 def test_a_measurement_that_fails_leaves_its_error():
     found = scale.measure_apart(Job(algorithm=INFERENCE[0], **{**TINY, "dtype": "float3"}), False)
-    assert found["dim"] == 53 and "ms" not in found
+    assert found["dim"] == 21 and "ms" not in found
     assert found["note"].startswith("TypeError: ") and "float3" in found["note"]
 
 
@@ -99,7 +98,7 @@ def test_a_measurement_is_sane(algorithm, noise):
     if algorithm in scale.RIVALS:
         pytest.importorskip("evosax")
     found = measure(Job(algorithm=algorithm, noise=noise, **TINY))
-    assert found["dim"] == 53 and found["stretches"] >= 2
+    assert found["dim"] == 21 and found["stretches"] >= 2
     assert 0 < found["least_ms"] <= found["ms"] < 1e3
     assert 0 < found["least_cpu_ms"] <= found["cpu_ms"] < 1e3
     assert found["peak_mb"] >= 0

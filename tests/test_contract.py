@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import pytest
 
 import jaxhop
-from jaxhop.algorithms import annealed_mcmc, check_contract, random_search
+from jaxhop.algorithms import annealed_mcmc, check_contract, random_search, search_gradient
 
 SPACE = {"x": jaxhop.float(-5, 5, shape=(3,))}
 ALGORITHM = annealed_mcmc()(SPACE, population=8)
@@ -15,6 +15,23 @@ ALGORITHM = annealed_mcmc()(SPACE, population=8)
 @pytest.mark.parametrize("recipe", [annealed_mcmc(), random_search()])
 def test_our_own_pass(recipe):
     check_contract(recipe(SPACE, population=8), SPACE, 8)
+
+
+WIDER = {
+    "w": jaxhop.float(shape=(17, 16)),
+    "x": jaxhop.float(-5, 5, shape=(3,)),
+    "n": jaxhop.int(1, 9),
+}
+NOISES = ("normal", "sign", "lowrank", "sparse")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [*({"noise": noise} for noise in NOISES), {"pairs": False}, {"explore": 0.5}],
+    ids=lambda settings: "-".join(map(str, *settings.items())),
+)
+def test_search_gradients_pass(settings):
+    check_contract(search_gradient(**settings)(WIDER, population=8), WIDER, 8)
 
 
 def lucky(key, state, batch, values, progress):

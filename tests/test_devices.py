@@ -8,13 +8,16 @@ from processes import finish, run, start
 
 POPULATION = 20  # no multiple of 8
 EVALUATIONS = 190  # no multiple of the population
+FIRST_ROUND = 19  # candidates of search gradients: the mean and nine pairs
+NUMBERS = 20_000
 
 PROBLEMS = f"""
-import sys
+import math, re, sys
 import jax, jax.numpy as jnp, numpy as np, jaxhop
-from jaxhop import _compile
+from jaxhop import _compile, _search
+from jaxhop.algorithms import search_gradient
 
-made = []
+made, programs, states = [], [], []
 
 class Recorded(_compile.Rounds):
     def __init__(self, algorithm, objective, space, population, chunk, mesh):
@@ -22,11 +25,38 @@ class Recorded(_compile.Rounds):
         super().__init__(algorithm, objective, space, population, chunk, mesh)
 
 _compile.Rounds = Recorded
+compile, run = _compile._compile, _search.run
+
+def compiled(lowered, platform):
+    program = compile(lowered, platform)
+    programs.append(program.as_text())
+    return program
+
+def watched(*arguments):
+    for report in run(*arguments):
+        if isinstance(report, _search.Last):
+            states.append(report.carry.state)
+        yield report
+
+_compile._compile, _search.run = compiled, watched
+
+COLLECTIVE = (r"= (.*?) (all-reduce|all-gather|all-to-all|reduce-scatter|collective-permute"
+              r"|collective-broadcast)(?:-start)?\\(")
+
+def moved(text):
+    # What the collectives of a program make: their names, and how many numbers each.
+    found = re.findall(COLLECTIVE, text)
+    sizes = [
+        sum(math.prod(map(int, filter(None, shape.split(","))))
+            for shape in re.findall(r"\\w+\\[([\\d,]*)\\]", result))
+        for result, _ in found
+    ]
+    return [name for _, name in found], sizes
 
 def wide(params):
     return jnp.sum((params["x"] - 0.3) ** 2) + (params["n"] - 6) ** 2
 
-WIDE = {{"x": jaxhop.float(-1, 1, shape=(20_000,)), "n": jaxhop.int(1, 9)}}
+WIDE = {{"x": jaxhop.float(-1, 1, shape=({NUMBERS},)), "n": jaxhop.int(1, 9)}}
 
 matrix = np.random.default_rng(0).normal(size=(64, 16)).astype(np.float32)
 
@@ -36,16 +66,29 @@ def product(params):
 PRODUCT = {{"x": jaxhop.float(-1, 1, shape=(16,))}}
 
 def found(fn, space, **settings):
-    made.clear()
+    for notes in (made, programs, states):
+        notes.clear()
     settings = dict(population={POPULATION}, evaluations={EVALUATIONS}, seed=7) | settings
     result = jaxhop.search(fn, space, **settings)
     history = result.history
     points = [history.params(row)["x"] for row in history.stored]
     (chunk, devices), = made
+    collectives, sizes = moved(programs[-1])
+    mean = getattr(states[-1], "mean", ())
     return dict(
+        collectives=collectives, sizes=sizes, mean=np.concatenate([[0], *mean]),
         values=history["value"], best=result.best["x"], best_value=result.best_value,
         points=np.stack(points), chunk=chunk, devices=devices, stop=result.stop_reason,
     )
+
+def in_chunks_of(chunk, fn, space, **settings):
+    chosen, _compile.chunk_for = _compile.chunk_for, lambda *_: chunk
+    try:
+        return found(fn, space, **settings)
+    finally:
+        _compile.chunk_for = chosen
+
+GRADIENT = dict(algorithm=search_gradient())
 
 def save(path, results):
     flat = {{f"{{name}}/{{key}}": value for name, result in results.items()
@@ -62,6 +105,11 @@ save(sys.argv[1], {
     "wide 8": found(wide, WIDE),
     "product 1": found(product, PRODUCT, devices=devices[3]),
     "product 8": found(product, PRODUCT, devices=devices[::-1]),
+    "gradient 1": found(wide, WIDE, devices=devices[:1], **GRADIENT),
+    "gradient 4": found(wide, WIDE, devices=devices[:4], **GRADIENT),
+    "gradient 8": found(wide, WIDE, **GRADIENT),
+    "gradient by one": in_chunks_of(1, wide, WIDE, devices=devices[:1], **GRADIENT),
+    "gradient by all": in_chunks_of(64, wide, WIDE, devices=devices[:1], **GRADIENT),
 })
 """
 
@@ -72,7 +120,8 @@ jax.distributed.initialize(f"127.0.0.1:{port}", num_processes=2, process_id=numb
 assert (len(jax.devices()), len(jax.local_devices())) == (4, 2)
 wide_one = found(wide, WIDE, progress=True)
 timed = found(wide, WIDE, evaluations=None, runtime=0.5)
-save(sys.argv[1], {"wide": wide_one, "timed": timed})
+gradient = found(wide, WIDE, **GRADIENT)
+save(sys.argv[1], {"wide": wide_one, "timed": timed, "gradient": gradient})
 """
 
 
@@ -120,6 +169,45 @@ def test_the_number_of_devices_changes_nothing(on_eight, name):
     assert_same(on_eight[name], on_eight["wide 1"])
 
 
+def assert_same_but_for_sums(one, two):
+    """Equal but for the order in which the update is added up: the first round, bit for bit."""
+    np.testing.assert_array_equal(one["values"][:FIRST_ROUND], two["values"][:FIRST_ROUND])
+    np.testing.assert_array_equal(one["points"][0], two["points"][0])
+    for key in ("values", "best", "mean"):
+        np.testing.assert_allclose(one[key], two[key], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["4", "8", "by one", "by all"])
+def test_search_gradients_are_the_same_on_more_devices_and_in_other_chunks(on_eight, name):
+    one, other = on_eight["gradient 1"], on_eight[f"gradient {name}"]
+    assert other["devices"] == (int(name) if name.isdigit() else 1)
+    if not name.isdigit():
+        assert other["chunk"] == {"by one": 1, "by all": 64}[name]
+    assert len(one["values"]) == len(other["values"]) == EVALUATIONS
+    assert len(one["mean"]) == 1 + NUMBERS
+    assert_same_but_for_sums(one, other)
+
+
+def collectives(result):
+    return list(zip(result["collectives"].tolist(), result["sizes"].tolist(), strict=True))
+
+
+def test_devices_exchange_values_only(on_eight):
+    """Candidates are made where they are needed."""
+    made = collectives(on_eight["wide 8"])
+    assert made and max(size for _, size in made) <= 8 * POPULATION
+    assert not collectives(on_eight["wide 1"])
+
+
+def test_search_gradients_exchange_one_update_a_round(on_eight):
+    made = collectives(on_eight["gradient 8"])
+    large = [one for one in made if one[1] > 8 * POPULATION]
+    assert {name for name, _ in large} == {"all-reduce"}
+    assert sum(size for _, size in large) == NUMBERS
+    assert len(made) > len(large), "the values themselves"
+    assert not collectives(on_eight["gradient 1"])
+
+
 def test_the_search_got_somewhere(on_eight):
     result = on_eight["wide 1"]
     assert len(result["points"]) > 3
@@ -144,6 +232,8 @@ def test_two_processes_are_one_search(on_eight, on_two_processes):
     for process in on_two_processes[0]:
         assert process["wide"]["devices"] == 4
         assert_same(process["wide"], on_eight["wide 1"])
+        assert process["gradient"]["devices"] == 4
+        assert_same_but_for_sums(process["gradient"], on_eight["gradient 4"])
 
 
 def test_processes_stop_together_when_time_is_up(on_two_processes):

@@ -106,7 +106,7 @@ EXPANDED = {
     "column": (MATRIX, lambda w: w[:, jnp.array(3)], 1),
     "sorted": (MATRIX, lambda w: jnp.sort(w, axis=0), 1),
     "W.T @ W": (MATRIX, lambda w: w.T @ w, 2),
-    "a part of the axes": (KERNEL, lambda w: jnp.tensordot(jnp.ones(4, w.dtype), w, ((0,), (2,))), 1),
+    "one of the axes": (KERNEL, lambda w: jnp.einsum("i,hwio->hwo", like(X[0, :4], w), w), 1),
     "axes mixed": (KERNEL, lambda w: jnp.transpose(w, (0, 3, 1, 2)), 1),
     "reshape across": (MATRIX, lambda w: w.reshape(16, 30), 1),
     "rounded": (MATRIX, lambda w: (10 * w).astype(jnp.int32).astype(w.dtype), 1),

@@ -1,6 +1,7 @@
 """Random words against published answers and jax.random; numbers against their statistics."""
 
 import jax
+import jax.extend.random
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -38,6 +39,29 @@ def test_pairs_depend_on_the_position_only():
     c, d = _noise.pairs(KEY, 7, offset=5)
     np.testing.assert_array_equal(a[5:12], c)
     np.testing.assert_array_equal(b[5:12], d)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 64, 4097])
+def test_what_is_filled_into_memory_is_made_of_the_words_of_pairs(n):
+    words = jax.jit(lambda key: _noise.filled(key, n))(KEY)
+    expected, _ = jax.jit(_noise.pairs, static_argnums=1)(KEY, n)
+    assert words.dtype == jnp.uint32
+    np.testing.assert_array_equal(words, expected)
+
+
+def test_what_is_filled_into_memory_may_be_other_numbers():
+    a, _ = _noise.pairs(KEY, 7)
+    np.testing.assert_array_equal(_noise.filled(KEY, 7, _noise.normal), _noise.normal(a))
+    keys = jnp.array([[1, 2], [3, 4]], jnp.uint32)
+    both = jax.vmap(lambda key: _noise.filled(key, 5))(keys)
+    np.testing.assert_array_equal(both[1], _noise.pairs(keys[1], 5)[0])
+
+
+def test_pairs_are_those_of_the_threefry_of_jax():
+    """At the counter (1, position)."""
+    counts = np.concatenate([np.ones(9, np.uint32), np.arange(9, dtype=np.uint32)])
+    expected = jax.extend.random.threefry_2x32(KEY, counts)
+    np.testing.assert_array_equal(np.concatenate(_noise.pairs(KEY, 9)), expected)
 
 
 def test_pairs_and_fold_in_share_no_block():

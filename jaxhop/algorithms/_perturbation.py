@@ -171,10 +171,8 @@ def weighted(
 
 
 def _normal(key: jax.Array, n: int) -> jax.Array:
-    """One word each: independent, all values, 200 million a second on a core."""
-    if n <= _noise.SHORT:
-        return _noise.filled(key, n, _noise.normal)
-    return _noise.normal(_noise.pairs(key, n)[0])
+    """One word each: independent, all values."""
+    return _noise.filled(key, n, _noise.normal)
 
 
 def _sign(key: jax.Array, n: int) -> jax.Array:

@@ -40,7 +40,7 @@ _CONFIRM_FROM = 0.98  # the share of the budget after which an estimated best is
 _MANY = 65536  # floats, of which a few draws from anywhere are all alike
 _EXPLORE_STEP = np.float32(0.25)  # one scale of a parameter without bounds
 _MEMORY = 0.9  # of the moving means that values of a noisy objective are judged by
-_RATE, _ROUNDS = 0.015, 400.0  # the default optimizer's rate, and the rounds it is meant for
+_RATE, _ROUNDS = 0.01, 400.0  # the default optimizer's rate, and the rounds it is meant for
 _FACTORS = 2**18  # numbers in the factors of the directions that one matrix product adds up
 
 
@@ -128,25 +128,27 @@ def search_gradient(
     custom) are moved by annealed MCMC at the same time: both candidates of a pair have the same
     proposal, whose value is their average.
 
-    Noise, per number and core (a network of 1.9 million weights, batch 256: share of a search step
-    that is pure inference in `benchmarks/RESULTS.md`):
+    Kinds of noise, and what a number of it costs on one core (shares of pure inference are in
+    `benchmarks/RESULTS.md`):
 
-    - `"normal"`: independent normal numbers; the dearest, some 5 ns.
+    - `"normal"`: independent normal numbers; the dearest, 6 ns.
     - `"sign"`: +1 or -1, one random bit each, 0.3 ns.
     - `"sparse"`: one number in 16 changes, by four deviations; 1 ns. For objectives that few
       numbers matter to at a time.
-    - `"lowrank"`: matrices get the product of two thin matrices of normal numbers, all else normal
-      noise. Next to nothing, and with the extra `lowrank` the objective's matrix products are
-      shared by all candidates.
+    - `"lowrank"`: arrays of two and more dimensions get the product of two thin matrices of normal
+      numbers, all else normal noise. Next to nothing; and with the extra `lowrank` the products
+      with the objective's matrices are shared by all candidates.
 
     All have the same first two moments and reach the same loss per evaluation on networks.
 
     Args:
-        optimizer: optax's, fed with the descent direction in coordinates: units of the range of a
-            bounded parameter, of `scale` of others. The direction has length 1, and noise. Its
-            state is 2 points for Adam, none for `optax.sgd`. Default: Adam.
+        optimizer: optax's, fed with the search gradient in units of the range of a bounded
+            parameter, and of 4 scales of others. It has length 1, and noise. Its state is 2 points
+            for Adam, none for `optax.sgd`. Default: Adam, with a rate of 0.01 for 400 rounds
+            and with the inverse root of the rounds that the budget allows for.
         sigma: deviation of the noise in the same units, or a schedule of it over progress in
-            [0, 1], such as `optax.exponential_decay(0.1, 1, 0.1)`. Default: TUNE.
+            [0, 1], such as `optax.exponential_decay(0.1, 1, 0.1)`. Default: from 0.05 to 0.005,
+            geometrically.
         noise: kind of noise. Default: the cheapest that fits each parameter: `"lowrank"` for
             matrices, `"sign"` for other long arrays, `"normal"` for short ones.
         rank: of low-rank noise.
@@ -179,7 +181,7 @@ def search_gradient(
         raise ValueError(f"`explore={explore!r}`: a share in [0, 1] must be given, such as 0.01.")
     width = _schedule("sigma", sigma, optax.exponential_decay(0.05, 1, 0.1))
     cool = _schedule("cooling", cooling, optax.cosine_decay_schedule(1.0, 1, 0.05))
-    descent = optax.adam(0.01) if optimizer is None else optimizer
+    descent = optax.adam(_RATE) if optimizer is None else optimizer
     settings = _Settings(
         kinds(noise, rank), descent, width, cool, bool(pairs), explore, optimizer is None
     )
