@@ -253,7 +253,7 @@ RIVALS: Mapping[str, Algorithm] = {
         partial(run_evosax, strategy="SNES"),
         "evosax",
         {"population": 16, "std": 0.02, "learning_rate": 0.01, "decay": 0.1, "batch": 256},
-        {"population": 8, "batch": 64},
+        {"learning_rate": 0.02, "batch": 64},
     ),
     "Sep_CMA_ES": Algorithm(
         partial(run_evosax, strategy="Sep_CMA_ES"),
@@ -265,7 +265,7 @@ RIVALS: Mapping[str, Algorithm] = {
         run_hill_climbing,
         "jax",
         {"population": 32, "std": 0.01, "decay": 0.2, "batch": 256},
-        {"population": 8, "batch": 64},
+        {"population": 8},
     ),
     "adam": Algorithm(run_adam, "optax", {"learning_rate": 1e-3, "batch": 64}, {}),
 }

@@ -475,15 +475,14 @@ class _SearchGradient:
         m = self._directions
         if not self._settings.pairs:
             own, ok = values[1 : 1 + m], valid[1 : 1 + m]
-            ranks = jnp.argsort(jnp.argsort(own)).astype(jnp.float32)
+            ranks = _ranks(own)
             middle = jnp.sum(jnp.where(ok, ranks, 0)) / jnp.maximum(jnp.sum(ok), 1)
             return _standard(jnp.where(ok, ranks - middle, 0)), own
         plus, minus = values[1 : 1 + 2 * m : 2], values[2 : 2 + 2 * m : 2]
         ok = valid[1 : 1 + 2 * m : 2] & valid[2 : 2 + 2 * m : 2]
         ok &= jnp.isfinite(plus) | jnp.isfinite(minus)
         change = jnp.where(ok, jnp.where(ok, plus, 0) - jnp.where(ok, minus, 0), 0)
-        ranks = jnp.argsort(jnp.argsort(jnp.abs(change))) + jnp.float32(1)
-        return _standard(jnp.sign(change) * ranks), (plus + minus) / 2
+        return _standard(jnp.sign(change) * (_ranks(jnp.abs(change)) + 1)), (plus + minus) / 2
 
     def _descend(
         self,
@@ -600,6 +599,13 @@ def _as_float32(floats: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf.astype(jnp.float32), floats)
 
 
+def _ranks(values: jax.Array) -> jax.Array:
+    """Positions in ascending order from 0 on; equal values share the middle one of theirs."""
+    order = jnp.sort(values)
+    first = jnp.searchsorted(order, values, side="left")
+    return (first + jnp.searchsorted(order, values, side="right") - 1) / jnp.float32(2)
+
+
 def _standard(weights: jax.Array) -> jax.Array:
     """Weights of root mean square 1, or all 0."""
     size = jnp.sqrt(jnp.mean(weights**2))
@@ -609,5 +615,7 @@ def _standard(weights: jax.Array) -> jax.Array:
 def _dither(y: jax.Array, words: jax.Array, dtype: Any) -> jax.Array:
     """What makes rounding to a short dtype right on average: steps below its last digit count."""
     _, exponent = jnp.frexp(y)
-    last = jnp.ldexp(jnp.float32(1), exponent - jnp.finfo(dtype).nmant - 1)
+    kind = jnp.finfo(dtype)
+    last = jnp.ldexp(jnp.float32(1), exponent - kind.nmant - 1)
+    last = jnp.maximum(last, jnp.float32(kind.smallest_subnormal))
     return (_noise.uniform(words) - 0.5) * last

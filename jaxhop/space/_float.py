@@ -14,6 +14,7 @@ from jaxhop import _noise
 from jaxhop.space import _check
 from jaxhop.space._decimal import inward, to_decimal
 from jaxhop.space._parameter import Parameter, Proposal, moving
+from jaxhop.space._perturbed import shortened
 
 # Without bounds a step of 1 is so many scales: what a range is wide in terms of the deviation of
 # its samples, sqrt(12), about. Measured on a network of 50,826 weights: 1 is far too timid.
@@ -213,7 +214,7 @@ class Float(Parameter):
             y = high - far if self.low is None else low + far
         else:
             y = _noise.normal(a).reshape(self.shape)
-        return self._inside(y).astype(self._stored)
+        return self._shortened(y)
 
     def move(self, a: jax.Array, b: jax.Array, x: jax.Array, proposal: Proposal) -> jax.Array:
         noise = _noise.normal(b).reshape(self.shape)
@@ -236,11 +237,11 @@ class Float(Parameter):
         y = x.astype(jnp.float32) + change
         y = jnp.where(y < low, 2 * low - y, y) if self.low is not None else y
         y = jnp.where(y > high, 2 * high - y, y) if self.high is not None else y
-        return self._inside(y).astype(self._stored)
+        return self._shortened(y)
 
     def transfer(self, base: Any, moved: Any, onto: Any) -> jax.Array:
         change = moved.astype(jnp.float32) - base.astype(jnp.float32)
-        y = self._inside(onto.astype(jnp.float32) + change).astype(self._stored)
+        y = self._shortened(onto.astype(jnp.float32) + change)
         return jnp.where(moved != base, y, onto)
 
     @property
@@ -257,8 +258,9 @@ class Float(Parameter):
         )
         return np.asarray(low, np.float32), np.asarray(high, np.float32)
 
-    def _inside(self, y: Any) -> jax.Array:
-        return jnp.clip(y, *self._walls())
+    def _shortened(self, y: jax.Array) -> jax.Array:
+        """Coordinates within the bounds, as they are stored."""
+        return shortened(jnp.clip(y, *self._walls()), self._stored)
 
     def _ends(self) -> tuple[np.ndarray, np.ndarray]:
         """Bounds of the values in their own dtype, infinite where there are none."""

@@ -8,6 +8,25 @@ import jax
 import jax.numpy as jnp
 
 
+def shortened(x: jax.Array, dtype: Any) -> jax.Array:
+    """Numbers in another dtype, rounded to it for good.
+
+    A compiler may drop the rounding of numbers that are read in float32 again, and evaluate a
+    candidate that is not the one that is kept.
+
+    Args:
+        x: float32.
+        dtype: a floating dtype.
+
+    Returns:
+        The numbers in that dtype.
+    """
+    if jnp.dtype(dtype).itemsize < 4:
+        kind = jnp.finfo(dtype)
+        x = jax.lax.reduce_precision(x, kind.nexp, kind.nmant)
+    return x.astype(dtype)
+
+
 class Segment(NamedTuple):
     """A part of a column that draws its noise on its own.
 
@@ -76,7 +95,7 @@ class Perturbed:
 
     def written_out(self) -> jax.Array:
         """The coordinates, as an array."""
-        return (self.base.astype(jnp.float32) + self.change()).astype(self.base.dtype)
+        return shortened(self.base.astype(jnp.float32) + self.change(), self.base.dtype)
 
 
 @jax.tree_util.register_dataclass
@@ -95,7 +114,7 @@ class LowRank:
     def written_out(self) -> jax.Array:
         """The value, as an array."""
         product = Factors(*(part.astype(jnp.float32) for part in self.factors)).product()
-        return (self.base.astype(jnp.float32) + product).astype(self.base.dtype)
+        return shortened(self.base.astype(jnp.float32) + product, self.base.dtype)
 
 
 def written_out(tree: Any) -> Any:
