@@ -50,10 +50,14 @@ def run_jaxhop(
     seed: int,
     evaluations: int | None = None,
     seconds: float | None = None,
+    *,
+    name: str | None = None,
     **settings: Any,
 ) -> Run:
-    """Run `jaxhop.search`; `settings` are its arguments."""
+    """Run `jaxhop.search`; `settings` are its arguments, `name` an algorithm at its defaults."""
     jaxhop = require("jaxhop")
+    if name is not None:
+        settings["algorithm"] = getattr(jaxhop.algorithms, name)()
     instance = problem.make(seed)
     with Meter() as meter:
         result = jaxhop.search(
@@ -173,6 +177,8 @@ def _reverse(rng: np.random.Generator, tour: np.ndarray) -> np.ndarray:
 
 RIVALS: Mapping[str, Rival] = {
     "jaxhop": Rival(run_jaxhop, "jaxhop"),
+    "annealed_mcmc": Rival(partial(run_jaxhop, name="annealed_mcmc"), "jaxhop"),
+    "search_gradient": Rival(partial(run_jaxhop, name="search_gradient"), "jaxhop"),
     "random": Rival(run_random, "numpy"),
     "pyhopper": Rival(run_pyhopper, "pyhopper"),
     "pyhopper-scalars": Rival(partial(run_pyhopper, scalars=True), "pyhopper"),

@@ -61,15 +61,14 @@ def compile_rounds(
     points = jax.tree.map(lambda *leaves: np.stack([np.asarray(x) for x in leaves]), *first)
     first.clear()
 
-    # Nothing to choose where a program that never frees anything would fit, or where a bare point
-    # does not.
     def chunk_if(each: int) -> int:
         return chunk_for(each, objective.cost.operations, population, platform, max_memory)
 
+    # Nothing to choose where a program that never frees anything would fit the population, nor on
+    # a CPU where a bare point does not fit. Elsewhere low-rank candidates are less than a point.
     each = objective.cost.bytes + 4 * space.nbytes
     chunk, bare = chunk_if(each), chunk_if(space.nbytes)
-    # Matrices of low rank take less than a bare point; a CPU gains nothing from many at once.
-    if chunk < (bare if platform == "cpu" and bare > 1 else population * (platform != "cpu")):
+    if chunk < population and (platform != "cpu" or chunk < bare):
         each = _measured_bytes(algorithm, objective, space, key, points, platform)
         chunk = chunk_if(each)
     while True:

@@ -18,13 +18,12 @@ def test_our_own_pass(recipe):
 
 
 WIDER = {"w": jaxhop.float(shape=(17, 16)), "x": jaxhop.float(-5, 5, shape=(3,))}
-NOISES = ("normal", "sign", "lowrank", "sparse")
 
 
 @pytest.mark.parametrize(
     "settings",
-    [*({"noise": noise} for noise in NOISES), {"pairs": False}],
-    ids=lambda settings: "-".join(map(str, *settings.items())),
+    [{"noise": "lowrank"}, {"noise": "sign"}, {"noise": "sparse", "pairs": False}],
+    ids=lambda settings: "-".join(map(str, settings.values())),
 )
 def test_search_gradients_pass(settings):
     check_contract(search_gradient(**settings)(WIDER, population=8), WIDER, 8)

@@ -258,7 +258,7 @@ class Float(Parameter):
         )
         return np.asarray(low, np.float32), np.asarray(high, np.float32)
 
-    def _shortened(self, y: jax.Array) -> jax.Array:
+    def _shortened(self, y: Any) -> jax.Array:
         """Coordinates within the bounds, as they are stored."""
         return shortened(jnp.clip(y, *self._walls()), self._stored)
 
