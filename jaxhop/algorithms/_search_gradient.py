@@ -11,12 +11,11 @@ again from its key.
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from jaxhop import _noise
 from jaxhop._trials import PHASES
@@ -34,6 +33,9 @@ from jaxhop.algorithms._base import (
 )
 from jaxhop.algorithms._perturbation import Kinds, kinds, perturbed, segments, weighted
 from jaxhop.space import Column, Float, Segment, Space, balanced, written_out
+
+if TYPE_CHECKING:
+    import optax
 
 _EXPLORE, _ANNEAL, _CONFIRM = (PHASES.index(name) for name in ("explore", "anneal", "confirm"))
 _CONFIRM_FROM = 0.98  # the share of the budget after which an estimated best is only re-evaluated
@@ -113,7 +115,7 @@ class SearchGradientState:
 
 def search_gradient(
     *,
-    optimizer: optax.GradientTransformation | None = None,
+    optimizer: "optax.GradientTransformation | None" = None,
     sigma: float | Callable[[Any], Any] | None = None,
     noise: str | None = None,
     rank: int = 1,
@@ -177,6 +179,8 @@ def search_gradient(
         >>> bool(result.best_value < 1e-3)
         True
     """
+    import optax  # where it is used: it takes a quarter of a second
+
     if explore is not None and not 0 <= explore <= 1:
         raise ValueError(f"`explore={explore!r}`: a share in [0, 1] must be given, such as 0.01.")
     width = _schedule("sigma", sigma, optax.exponential_decay(0.05, 1, 0.1))
@@ -213,7 +217,7 @@ class _Settings(NamedTuple):
     """What the user chose."""
 
     kinds: Kinds
-    optimizer: optax.GradientTransformation
+    optimizer: "optax.GradientTransformation"
     sigma: Callable[[Any], Any]
     cooling: Callable[[Any], Any]
     pairs: bool
@@ -472,18 +476,22 @@ class _SearchGradient:
         return choose(state.round < last, rows(given, jnp.minimum(state.round + 1, last)), mean)
 
     def _weights(self, values: jax.Array, valid: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Each direction's weight in the gradient, and the value of what is no float in it."""
+        """Each direction's weight in the gradient, and the value of what is no float in it.
+
+        Weights are halves of whole numbers: times signs their sums are exact, in whatever order
+        devices add them up. What nearly cancels would else be noise that Adam takes for a signal.
+        """
         m = self._directions
         if not self._settings.pairs:
             own, ok = values[1 : 1 + m], valid[1 : 1 + m]
             ranks = _ranks(own)
             middle = jnp.sum(jnp.where(ok, ranks, 0)) / jnp.maximum(jnp.sum(ok), 1)
-            return _standard(jnp.where(ok, ranks - middle, 0)), own
+            return jnp.where(ok, ranks - middle, 0), own
         plus, minus = values[1 : 1 + 2 * m : 2], values[2 : 2 + 2 * m : 2]
         ok = valid[1 : 1 + 2 * m : 2] & valid[2 : 2 + 2 * m : 2]
         ok &= jnp.isfinite(plus) | jnp.isfinite(minus)
         change = jnp.where(ok, jnp.where(ok, plus, 0) - jnp.where(ok, minus, 0), 0)
-        return _standard(jnp.sign(change) * (_ranks(jnp.abs(change)) + 1)), (plus + minus) / 2
+        return jnp.sign(change) * (_ranks(jnp.abs(change)) + 1), (plus + minus) / 2
 
     def _descend(
         self,
@@ -525,7 +533,10 @@ class _SearchGradient:
         return jnp.clip((_ROUNDS / rounds) ** 0.25, 0.1, 3)
 
     def _gradient(self, key: jax.Array, batch: Batch, weights: jax.Array) -> tuple[Any, ...]:
-        """The mean over directions of weight times noise, float32, one array a column."""
+        """The mean over directions of weight times noise, float32, one array a column.
+
+        Weights count as of root mean square 1.
+        """
 
         def part(low_rank: bool, together: int) -> Part:
             def term(operands: Any, turn: Any) -> Any:
@@ -542,8 +553,10 @@ class _SearchGradient:
         many = max(1, min(self._directions, _FACTORS // max(numbers, 1)))
         sums = batch.add_up(
             [part(False, 1), part(True, many)],
-            (key, weights / self._directions),
+            (key, weights),
         )
+        size = jnp.sqrt(jnp.mean(weights**2)) * self._directions
+        unit = 1 / jnp.where(size > 0, size, 1)
         gradient = []
         for dense, low, parts, base in zip(
             *sums, self._segments, self._of(self._space.shape)[0], strict=True
@@ -551,7 +564,7 @@ class _SearchGradient:
             both = {False: iter(dense), True: iter(low)}
             pieces = [next(both[bool(p.rank)]) for p in parts]
             whole = pieces[0] if len(pieces) == 1 else jnp.concatenate([p.ravel() for p in pieces])
-            gradient.append(whole.reshape(base.shape))
+            gradient.append(unit * whole.reshape(base.shape))
         return tuple(gradient)
 
     def _tell_others(
@@ -605,12 +618,6 @@ def _ranks(values: jax.Array) -> jax.Array:
     order = jnp.sort(values)
     first = jnp.searchsorted(order, values, side="left")
     return (first + jnp.searchsorted(order, values, side="right") - 1) / jnp.float32(2)
-
-
-def _standard(weights: jax.Array) -> jax.Array:
-    """Weights of root mean square 1, or all 0."""
-    size = jnp.sqrt(jnp.mean(weights**2))
-    return weights / jnp.where(size > 0, size, 1)
 
 
 def _dither(y: jax.Array, words: jax.Array, dtype: Any) -> jax.Array:
