@@ -34,9 +34,9 @@ def name_for(space: Space, population: int) -> str:
 
     `search_gradient` where floats are most of the space and there are many: 4,096 between bounds,
     or 65,536 without. Measured (`benchmarks/RESULTS.md`): on shifted functions of 1,000 bounded
-    numbers each of the two wins some, of 5,000 and 10,000 numbers search gradients win nearly all;
-    networks of up to 30,000 weights train better by annealed MCMC, of 100,000 and a million
-    weights by search gradients.
+    numbers search gradients win three of five and lose two by half; of 5,000 numbers they win
+    three and lose two by a tenth, of 10,000 they win all. Networks of up to 30,000 weights trained
+    better by annealed MCMC, of 100,000 and a million weights by search gradients.
 
     Args:
         space: the space.
