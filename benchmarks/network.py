@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,11 +17,11 @@ import optax
 
 import jaxhop
 from benchmarks.images import Images, load
+from benchmarks.job import add_options, append, execute_apart, settings
 from benchmarks.measure import Meter
 from benchmarks.network_rivals import RIVALS, Algorithm, Outcome, Train
-from benchmarks.provenance import ROOT, stamp
+from benchmarks.provenance import stamp
 from benchmarks.report import table
-from benchmarks.run import settings
 
 CLASSES = 10
 HELD_OUT = 2_000
@@ -217,19 +216,6 @@ def execute(job: Mapping[str, Any]) -> dict[str, Any]:
     return {**head, **job, "data": images.name, **asdict(score)}
 
 
-def execute_apart(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Run one job in a process of its own, on the cores that this one may use.
-
-    Raises:
-        RuntimeError: if that process failed; the text is its own.
-    """
-    command = [sys.executable, "-m", "benchmarks.network", "--job", json.dumps(job)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(done.stderr.strip())
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def parser() -> argparse.ArgumentParser:
     """Build the command line."""
     line = argparse.ArgumentParser(
@@ -257,22 +243,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--seed", type=int, default=0, help="default: 0")
     add("--batch", type=int, metavar="N", help="images a minibatch; default: each algorithm's own")
-    add("--population", type=int, metavar="N", help="candidates a round; default: each one's own")
-    add(
-        "--set",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="further settings of the algorithms, values in JSON",
-    )
-    add(
-        "--out",
-        type=Path,
-        default=DEFAULT_OUT,
-        metavar="FILE",
-        help=f"JSON lines are appended to it; default {DEFAULT_OUT}",
-    )
-    add("--job", help=argparse.SUPPRESS)
+    add_options(line, DEFAULT_OUT)
     return line
 
 
@@ -315,7 +286,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.batch is not None:
         chosen["batch"] = options.batch
     records, failed = [], 0
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     for name in options.only:
         job = {
             "algorithm": name,
@@ -326,14 +296,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "settings": chosen,
         }
         try:
-            record = execute_apart(job)
+            record = execute_apart("benchmarks.network", job)
         except RuntimeError as error:
             # One algorithm that fails must not cost the others their run.
             print(f"{name}: failed\n{error}", file=sys.stderr)
             failed = 1
             continue
-        with options.out.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        append(options.out, record)
         records.append(record)
         print(f"{name}: {record['test_accuracy']:.4f}", file=sys.stderr, flush=True)
     print(render(records))

@@ -2,15 +2,15 @@
 
 import argparse
 import json
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.job import add_options, append, execute_apart, settings
 from benchmarks.problems import PROBLEMS, Problem
-from benchmarks.provenance import ROOT, commit, stamp
+from benchmarks.provenance import commit, stamp
 from benchmarks.rivals import RIVALS
 
 Job = dict[str, Any]
@@ -72,23 +72,8 @@ def parser() -> argparse.ArgumentParser:
     add("--evaluations", type=int, metavar="N", help="budget; default 20000, or the suite's")
     add("--seconds", type=float, metavar="S", help="budget in seconds instead")
     add("--seeds", type=int, default=3, metavar="N", help="seeds 0 to N-1; default 3")
-    add("--population", type=int, metavar="N", help="candidates a round; each algorithm's default")
-    add(
-        "--set",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="further settings of the algorithms, values in JSON",
-    )
-    add(
-        "--out",
-        type=Path,
-        default=DEFAULT_OUT,
-        metavar="FILE",
-        help=f"JSON lines are appended to it; default {DEFAULT_OUT}",
-    )
+    add_options(line, DEFAULT_OUT)
     add("--in-process", action="store_true", help="run here, not in a fresh process for each run")
-    add("--job", help=argparse.SUPPRESS)
     return line
 
 
@@ -131,25 +116,6 @@ def jobs(options: argparse.Namespace) -> Iterator[Job]:
                 }
 
 
-def settings(options: argparse.Namespace) -> dict[str, Any]:
-    """Collect `--population` and `--set`.
-
-    Raises:
-        ValueError: if a setting is not KEY=VALUE with a value in JSON.
-    """
-    found = {} if options.population is None else {"population": options.population}
-    for text in options.set:
-        key, equals, value = text.partition("=")
-        try:
-            found[key] = json.loads(value)
-        except json.JSONDecodeError:
-            raise ValueError(
-                f"--set {text}: must be KEY=VALUE with VALUE in JSON. "
-                f"Write numbers as they are and words as {key}{equals or '='}'\"word\"'."
-            ) from None
-    return found
-
-
 def execute(job: Job) -> dict[str, Any]:
     """Run one job in this process.
 
@@ -165,19 +131,6 @@ def execute(job: Job) -> dict[str, Any]:
     known = {"optimum": instance.optimum, "reference": instance.reference}
     # The machine is described last: looking for devices takes memory.
     return {**stamp([rival.package]), **job, **known, **asdict(run)}
-
-
-def execute_apart(job: Job) -> dict[str, Any]:
-    """Run one job in a process of its own, so that memory and compilations start fresh.
-
-    Raises:
-        RuntimeError: if that process failed; the text is its own.
-    """
-    command = [sys.executable, "-m", "benchmarks.run", "--job", json.dumps(job)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(done.stderr.strip())
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def stored(out: Path) -> set[str]:
@@ -216,20 +169,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         line.error(str(error))
     name, _ = commit()
     seen, failed = stored(options.out), 0
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     for job in wanted:
         if _key(name, job) in seen:
             print(f"{_title(job)}: stands in {options.out} already")
             continue
         try:
-            record = execute(job) if options.in_process else execute_apart(job)
+            record = execute(job) if options.in_process else execute_apart("benchmarks.run", job)
         except Exception as error:
             # One algorithm that cannot do one problem must not cost the others their night.
             print(f"{_title(job)}: failed\n{error}", file=sys.stderr)
             failed = 1
             continue
-        with options.out.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        append(options.out, record)
         print(
             f"{_title(job)}: {record['best']:.4g} after {record['evaluations']:,} evaluations "
             f"in {record['seconds']:.2f} s (+ {record['compile_seconds']:.2f} s compilation)",

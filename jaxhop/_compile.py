@@ -71,14 +71,12 @@ def compile_rounds(
     if chunk < population and (platform != "cpu" or chunk < bare):
         each = _measured_bytes(algorithm, objective, space, key, points, platform)
         chunk = chunk_if(each)
+    points = jax.tree.map(lambda leaf: _placed(leaf, place, several), points)
     while True:
         rounds = Rounds(algorithm, objective, space, population, chunk, mesh)
         start = jax.jit(rounds.start, out_shardings=place)
-        compiled_start = _compile(start.lower(key, points), platform)
+        carry = _compile(start.lower(key, points), platform)(key, points)
         if max_memory is None:  # nothing is chosen a second time
-            points = jax.tree.map(lambda leaf: _placed(leaf, place, several), points)
-        carry = compiled_start(key, points)
-        if max_memory is None:
             del points
         run = jax.jit(rounds.run, donate_argnums=1, out_shardings=place)
         compiled = _compile(run.lower(constants, carry, _controls()), platform)

@@ -113,33 +113,33 @@ def _thin(matrix: _Matrix, axes: Sequence[int]) -> tuple[jax.Array, list[int], j
 
 @quax.register(lax.dot_general_p)
 def _dot_right(x: Any, matrix: _Matrix, **params: Any) -> Any:
-    (summed, axes), batch = params["dimension_numbers"]
-    parts = _thin(matrix, axes)
-    if isinstance(x, quax.Value) or parts is None or any(batch):
-        return _Matrix.default(lax.dot_general_p, (x, matrix), params)
-    thin, places, wide = parts
-    whole = lax.dot_general_p.bind(x, matrix.base, **params)
-    own = params | {"dimension_numbers": ((tuple(summed), tuple(places)), ((), ()))}
-    change = _outer(lax.dot_general_p.bind(x, thin, **own), wide)
-    return whole + change.astype(whole.dtype)
+    return _dot((x, matrix), 1, params)
 
 
 @quax.register(lax.dot_general_p)
 def _dot_left(matrix: _Matrix, x: Any, **params: Any) -> Any:
-    (axes, summed), batch = params["dimension_numbers"]
-    parts = _thin(matrix, axes)
-    if isinstance(x, quax.Value) or parts is None or any(batch):
-        return _Matrix.default(lax.dot_general_p, (matrix, x), params)
-    thin, places, wide = parts
-    whole = lax.dot_general_p.bind(matrix.base, x, **params)
-    own = params | {"dimension_numbers": ((tuple(summed), tuple(places)), ((), ()))}
-    change = _outer(wide, lax.dot_general_p.bind(x, thin, **own))
-    return whole + change.astype(whole.dtype)
+    return _dot((matrix, x), 0, params)
 
 
 @quax.register(lax.dot_general_p)
 def _dot_both(left: _Matrix, right: _Matrix, **params: Any) -> Any:
-    return _Matrix.default(lax.dot_general_p, (left, right), params)
+    return _dot((left, right), 0, params)
+
+
+def _dot(operands: tuple[Any, Any], place: int, params: dict[str, Any]) -> Any:
+    """A product whose operand at a place is a matrix of low rank."""
+    matrix, x = operands[place], operands[1 - place]
+    axes, batch = params["dimension_numbers"]
+    parts = _thin(matrix, axes[place])
+    if isinstance(x, quax.Value) or parts is None or any(batch):
+        return _Matrix.default(lax.dot_general_p, operands, params)
+    thin, places, wide = parts
+    bases = (x, matrix.base) if place else (matrix.base, x)
+    whole = lax.dot_general_p.bind(*bases, **params)
+    own = params | {"dimension_numbers": ((tuple(axes[1 - place]), tuple(places)), ((), ()))}
+    narrow = lax.dot_general_p.bind(x, thin, **own)
+    change = _outer(narrow, wide) if place else _outer(wide, narrow)
+    return whole + change.astype(whole.dtype)
 
 
 @quax.register(lax.conv_general_dilated_p)
@@ -156,7 +156,7 @@ def _convolve(x: Any, matrix: _Matrix, **params: Any) -> Any:
     kernel = jnp.moveaxis(thin, -1, out)  # as many output channels as ranks
     narrow = lax.conv_general_dilated_p.bind(x, kernel, **params)
     channel = numbers.out_spec[1]
-    change = jnp.moveaxis(jnp.tensordot(jnp.moveaxis(narrow, channel, -1), wide.T, 1), -1, channel)
+    change = jnp.moveaxis(_outer(jnp.moveaxis(narrow, channel, -1), wide), -1, channel)
     return whole + change.astype(whole.dtype)
 
 

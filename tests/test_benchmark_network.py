@@ -14,7 +14,7 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import images, network
+from benchmarks import images, job, network
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +97,7 @@ def here(monkeypatch):
             network.main(command[3:])
         return subprocess.CompletedProcess(command, 0, stdout=printed.getvalue())
 
-    monkeypatch.setattr(network, "subprocess", SimpleNamespace(run=run))
+    monkeypatch.setattr(job, "subprocess", SimpleNamespace(run=run))
 
 
 def test_the_command_stores_lines_and_prints_a_table(folder, tmp_path, capsys, here, monkeypatch):
@@ -117,6 +117,6 @@ def test_the_command_stores_lines_and_prints_a_table(folder, tmp_path, capsys, h
 
 def test_a_failure_is_told_and_costs_the_others_nothing(tmp_path, capsys, monkeypatch):
     failed = subprocess.CompletedProcess([], 1, stdout="", stderr="no images")
-    monkeypatch.setattr(network, "subprocess", SimpleNamespace(run=lambda *_, **__: failed))
+    monkeypatch.setattr(job, "subprocess", SimpleNamespace(run=lambda *_, **__: failed))
     assert network.main(["--only", "SNES", "adam", "--out", str(tmp_path / "lines")]) == 1
     assert capsys.readouterr().err == "SNES: failed\nno images\nadam: failed\nno images\n"

@@ -14,8 +14,8 @@ from jaxhop._rounds import Controls, Rounds
 from jaxhop.algorithms import auto, search_gradient, step
 from jaxhop.algorithms._annealed_mcmc import AnnealedState
 from jaxhop.algorithms._auto import name_for
-from jaxhop.algorithms._search_gradient import SearchGradientState, _dither
-from jaxhop.space import Space
+from jaxhop.algorithms._search_gradient import SearchGradientState
+from jaxhop.space import Space, dither
 
 NOISES = ("normal", "sign", "lowrank", "sparse")
 AWAY = np.linspace(-0.8, 0.7, 400).astype(np.float32).reshape(20, 20)
@@ -256,7 +256,7 @@ def test_steps_below_the_last_digit_are_right_on_average(dtype):
     def walk(x, key):
         def one(x, key):
             y = x.astype(jnp.float32) + change
-            return (y + _dither(y, jax.random.bits(key, x.shape), dtype)).astype(dtype), None
+            return (y + dither(y, jax.random.bits(key, x.shape), dtype)).astype(dtype), None
 
         return jax.lax.scan(one, x, jax.random.split(key, steps))[0]
 

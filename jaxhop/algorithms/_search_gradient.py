@@ -9,7 +9,6 @@ again from its key.
 """
 
 import dataclasses
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,15 +23,15 @@ from jaxhop.algorithms._base import (
     Algorithm,
     Batch,
     Info,
-    Part,
     Recipe,
     choose,
     first_points,
     rows,
     usable,
 )
-from jaxhop.algorithms._perturbation import Kinds, kinds, perturbed, segments, weighted
-from jaxhop.space import Column, Float, Segment, Space, balanced, written_out
+from jaxhop.algorithms._direction import of_pairs, of_singles, search_direction
+from jaxhop.algorithms._perturbation import Kinds, kinds, perturbed, segments
+from jaxhop.space import Column, Float, Segment, Space, dither, written_out
 
 if TYPE_CHECKING:
     import optax
@@ -43,7 +42,6 @@ _MANY = 65536  # floats, of which a few draws from anywhere are all alike
 _EXPLORE_STEP = np.float32(0.25)  # one scale of a parameter without bounds
 _MEMORY = 0.9  # of the moving means that values of a noisy objective are judged by
 _RATE, _ROUNDS = 0.01, 400.0  # the default optimizer's rate, and the rounds it is meant for
-_FACTORS = 2**18  # numbers in the factors of the directions that one matrix product adds up
 
 
 @jax.tree_util.register_dataclass
@@ -80,6 +78,11 @@ class SearchGradientState:
     sums: jax.Array | None
     counts: jax.Array | None
     info: Info
+
+    @property
+    def number_given(self) -> int:
+        """How many points were given, of which each has a round of its own."""
+        return 1 if self.given is None else jax.tree.leaves(self.given)[0].shape[0]
 
     @property
     def centre(self) -> Any:
@@ -134,7 +137,8 @@ def search_gradient(
     `benchmarks/RESULTS.md`):
 
     - `"normal"`: independent normal numbers; the dearest, 6 ns.
-    - `"sign"`: +1 or -1, one random bit each, 0.3 ns.
+    - `"sign"`: +1 or -1, one random bit each, 0.3 ns; normal where an array is shorter than 4,096,
+      for few signs make few directions.
     - `"sparse"`: one number in 16 changes, by four deviations; 1 ns. For objectives that few
       numbers matter to at a time.
     - `"lowrank"`: arrays of two and more dimensions get the product of two thin matrices of normal
@@ -257,7 +261,7 @@ class _SearchGradient:
         self._others = companion(Space(rest), self._directions) if rest else None
         # Rounded to a short dtype, a candidate of low rank is not what was evaluated.
         self._inexact = any(
-            parts and any(part.rank for part in parts) and leaf.dtype.itemsize < 4
+            any(part.rank for part in parts) and leaf.dtype.itemsize < 4
             for parts, leaf in zip(self._segments, self._of(space.shape)[0], strict=True)
         )
         self.estimated = noisy or self._inexact
@@ -311,9 +315,8 @@ class _SearchGradient:
         """
         pairs = 2 if self._settings.pairs else 1
         wished = jnp.int32(1 + pairs * self._directions)
-        given = 1 if state.given is None else len(jax.tree.leaves(state.given)[0])
         explored = jnp.asarray(progress < self._explore)
-        alone = self._confirming(progress) | (state.round < given - explored)
+        alone = self._confirming(progress) | (state.round < state.number_given - explored)
         return jnp.where(alone, 1, wished)
 
     def tell(
@@ -326,7 +329,8 @@ class _SearchGradient:
     ) -> SearchGradientState:
         key, values = _noise.raw(key), usable(values, batch.valid)
         exploring, confirming = self._exploring(state, progress), self._confirming(progress)
-        weights, averages = self._weights(values, batch.valid)
+        weigh = of_pairs if self._settings.pairs else of_singles
+        weights, averages = weigh(values, batch.valid, self._directions)
         state = self._keep(state, batch, values, exploring, confirming)
 
         def descend(turn: Any, moving: tuple[Any, Any]) -> tuple[Any, Any]:
@@ -359,8 +363,7 @@ class _SearchGradient:
     # Phases.
 
     def _exploring(self, state: SearchGradientState, progress: Any) -> jax.Array:
-        given = 1 if state.given is None else len(jax.tree.leaves(state.given)[0])
-        return (progress < self._explore) | (state.round < given)
+        return (progress < self._explore) | (state.round < state.number_given)
 
     def _confirming(self, progress: Any) -> jax.Array:
         return (jnp.float32(progress) >= _CONFIRM_FROM) & self._noisy
@@ -472,26 +475,8 @@ class _SearchGradient:
         if state.given is None:
             return mean
         given, _ = self._of(state.given)
-        last = len(given[0]) - 1
+        last = state.number_given - 1
         return choose(state.round < last, rows(given, jnp.minimum(state.round + 1, last)), mean)
-
-    def _weights(self, values: jax.Array, valid: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Each direction's weight in the gradient, and the value of what is no float in it.
-
-        Weights are halves of whole numbers: times signs their sums are exact, in whatever order
-        devices add them up. What nearly cancels would else be noise that Adam takes for a signal.
-        """
-        m = self._directions
-        if not self._settings.pairs:
-            own, ok = values[1 : 1 + m], valid[1 : 1 + m]
-            ranks = _ranks(own)
-            middle = jnp.sum(jnp.where(ok, ranks, 0)) / jnp.maximum(jnp.sum(ok), 1)
-            return jnp.where(ok, ranks - middle, 0), own
-        plus, minus = values[1 : 1 + 2 * m : 2], values[2 : 2 + 2 * m : 2]
-        ok = valid[1 : 1 + 2 * m : 2] & valid[2 : 2 + 2 * m : 2]
-        ok &= jnp.isfinite(plus) | jnp.isfinite(minus)
-        change = jnp.where(ok, jnp.where(ok, plus, 0) - jnp.where(ok, minus, 0), 0)
-        return jnp.sign(change) * (_ranks(jnp.abs(change)) + 1), (plus + minus) / 2
 
     def _descend(
         self,
@@ -504,7 +489,8 @@ class _SearchGradient:
     ) -> tuple[Any, Any]:
         """One step of the optimizer along the search gradient."""
         mean, optimizer = moving
-        gradient = self._gradient(key, batch, weights)
+        shapes = self._of(self._space.shape)[0]
+        gradient = search_direction(key, batch, weights, self._segments, shapes)
         steps: Any
         steps, optimizer = self._settings.optimizer.update(gradient, optimizer, _as_float32(mean))
         factor = jnp.asarray(self._settings.cooling(jnp.float32(progress)), jnp.float32)
@@ -516,7 +502,7 @@ class _SearchGradient:
             step = factor * parameter.reach * step
             if base.dtype.itemsize < 4:
                 words = _noise.pairs(_noise.fold_in(key, -2 - column.numbers[0]), base.size)[0]
-                step += _dither(base + step, words.reshape(base.shape), base.dtype)
+                step += dither(base + step, words.reshape(base.shape), base.dtype)
             moved.append(parameter.shifted(base, step))
         return tuple(moved), optimizer
 
@@ -531,41 +517,6 @@ class _SearchGradient:
             return jnp.float32(1)
         rounds = (number + 1) / jnp.clip(jnp.float32(progress), 1e-6, 1)
         return jnp.clip((_ROUNDS / rounds) ** 0.25, 0.1, 3)
-
-    def _gradient(self, key: jax.Array, batch: Batch, weights: jax.Array) -> tuple[Any, ...]:
-        """The mean over directions of weight times noise, float32, one array a column.
-
-        Weights count as of root mean square 1.
-        """
-
-        def part(low_rank: bool, together: int) -> Part:
-            def term(operands: Any, turn: Any) -> Any:
-                key, weights = operands
-                index = turn * together + jnp.arange(together)
-                own = jnp.where(index < self._directions, weights[index], 0)
-                keys = jax.vmap(lambda i: _noise.fold_in(key, i))(index)
-                return tuple(weighted(keys, own, parts, low_rank) for parts in self._segments)
-
-            return Part(term, -(-self._directions // together))
-
-        thin = [p.shape for parts in self._segments for p in parts if p.rank]
-        numbers = sum(sum(map(math.prod, balanced(s))) for s in thin) * self._settings.kinds.rank
-        many = max(1, min(self._directions, _FACTORS // max(numbers, 1)))
-        sums = batch.add_up(
-            [part(False, 1), part(True, many)],
-            (key, weights),
-        )
-        size = jnp.sqrt(jnp.mean(weights**2)) * self._directions
-        unit = 1 / jnp.where(size > 0, size, 1)
-        gradient = []
-        for dense, low, parts, base in zip(
-            *sums, self._segments, self._of(self._space.shape)[0], strict=True
-        ):
-            both = {False: iter(dense), True: iter(low)}
-            pieces = [next(both[bool(p.rank)]) for p in parts]
-            whole = pieces[0] if len(pieces) == 1 else jnp.concatenate([p.ravel() for p in pieces])
-            gradient.append(unit * whole.reshape(base.shape))
-        return tuple(gradient)
 
     def _tell_others(
         self,
@@ -611,19 +562,3 @@ def _moved(
 
 def _as_float32(floats: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf.astype(jnp.float32), floats)
-
-
-def _ranks(values: jax.Array) -> jax.Array:
-    """Positions in ascending order from 0 on; equal values share the middle one of theirs."""
-    order = jnp.sort(values)
-    first = jnp.searchsorted(order, values, side="left")
-    return (first + jnp.searchsorted(order, values, side="right") - 1) / jnp.float32(2)
-
-
-def _dither(y: jax.Array, words: jax.Array, dtype: Any) -> jax.Array:
-    """What makes rounding to a short dtype right on average: steps below its last digit count."""
-    _, exponent = jnp.frexp(y)
-    kind = jnp.finfo(dtype)
-    last = jnp.ldexp(jnp.float32(1), exponent - kind.nmant - 1)
-    last = jnp.maximum(last, jnp.float32(kind.smallest_subnormal))
-    return (_noise.uniform(words) - 0.5) * last

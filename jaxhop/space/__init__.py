@@ -15,6 +15,7 @@ from jaxhop.space._perturbed import (
     Perturbed,
     Segment,
     balanced,
+    dither,
     written_out,
 )
 from jaxhop.space._space import Space
@@ -40,5 +41,6 @@ __all__ = [
     "Space",
     "Weights",
     "balanced",
+    "dither",
     "written_out",
 ]

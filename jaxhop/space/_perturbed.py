@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxhop import _noise
+
 
 def shortened(x: jax.Array, dtype: Any) -> jax.Array:
     """Numbers in another dtype, rounded to it for good.
@@ -25,6 +27,24 @@ def shortened(x: jax.Array, dtype: Any) -> jax.Array:
         kind = jnp.finfo(dtype)
         x = jax.lax.reduce_precision(x, kind.nexp, kind.nmant)
     return x.astype(dtype)
+
+
+def dither(y: jax.Array, words: jax.Array, dtype: Any) -> jax.Array:
+    """What makes rounding to a short dtype right on average: steps below its last digit count.
+
+    Args:
+        y: float32, what will be rounded.
+        words: uint32 of its shape.
+        dtype: the short dtype.
+
+    Returns:
+        float32, to be added before rounding.
+    """
+    _, exponent = jnp.frexp(y)
+    kind = jnp.finfo(dtype)
+    last = jnp.ldexp(jnp.float32(1), exponent - kind.nmant - 1)
+    last = jnp.maximum(last, jnp.float32(kind.smallest_subnormal))
+    return (_noise.uniform(words) - 0.5) * last
 
 
 class Segment(NamedTuple):
