@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxhop._trials import PHASES, Report
+from jaxhop._trials import PHASES, STATUSES, Report
 
 if TYPE_CHECKING:
     import pandas
@@ -19,7 +19,18 @@ POINT_BYTES_KEPT = 8 * 2**20
 Flat = Callable[[Any], dict[str, Any]]
 """Turns a candidate into one value a name, such as `{"opt.lr": 0.1}`."""
 
-_COLUMNS = ("evaluation", "value", "phase", "step", "seconds", "temperature", "accepted")
+_COLUMNS = (
+    "evaluation",
+    "value",
+    "phase",
+    "step",
+    "seconds",
+    "temperature",
+    "accepted",
+    "status",
+    "duration",
+    "worker",
+)
 _DTYPES = {
     "evaluation": np.int64,
     "value": np.float64,
@@ -28,8 +39,12 @@ _DTYPES = {
     "seconds": np.float64,
     "temperature": np.float32,
     "accepted": np.bool_,
+    "status": np.int8,
+    "duration": np.float32,
+    "worker": np.int16,
     "improved": np.bool_,
 }
+_NAMES = {"phase": PHASES, "status": STATUSES}
 
 _Columns = dict[Any, np.ndarray]
 
@@ -184,7 +199,9 @@ class History:
 
         evaluation: number from 0; value: as the objective gave it; phase: name; step: number
         of the round; seconds: since the clock started; temperature: with which the candidate was
-        made; accepted: whether the search went on from it.
+        made; accepted: whether the search went on from it; status: name, `"completed"` but for
+        trials that have no value of their own (that of a pruned one is its last estimate);
+        duration: seconds that the objective took, NaN where nobody measured; worker: which one.
         """
         return _COLUMNS
 
@@ -199,7 +216,7 @@ class History:
                 f"{', '.join(map(repr, _COLUMNS))}."
             )
         column = self._rows[name]
-        return np.array(PHASES)[column] if name == "phase" else column.copy()
+        return np.array(_NAMES[name])[column] if name in _NAMES else column.copy()
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """The kept rows as dicts, oldest first."""
@@ -215,9 +232,13 @@ class History:
         Returns:
             float64[rows]; NaN until the first finite value.
         """
-        value = self._rows["value"]
-        value = np.where(np.isfinite(value), value, np.nan)
+        value = np.where(self.usable, self._rows["value"], np.nan)
         return (np.fmin if self._direction == "min" else np.fmax).accumulate(value)
+
+    @property
+    def usable(self) -> np.ndarray:
+        """bool[rows]: whether a kept row has a value that can be the best: finite, completed."""
+        return np.isfinite(self._rows["value"]) & (self._rows["status"] == 0)
 
     @property
     def improvements(self) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any, NamedTuple
 
 import jax
@@ -98,7 +98,7 @@ def run(
     sign: int,
     asked: Callable[[], bool],
     clock: Callable[[], float] = time.perf_counter,
-) -> Iterator[Report | Last]:
+) -> Generator[Report | Last, None, None]:
     """Runs rounds until the budget is used up, or somebody asks to stop.
 
     Args:

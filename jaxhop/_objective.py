@@ -1,5 +1,6 @@
 """The user's function in house form: traced once, minimised, its captured arrays as arguments."""
 
+import functools
 import importlib.util
 import inspect
 import os
@@ -43,6 +44,10 @@ _CALLS = {"jit": "jaxpr", "pjit": "jaxpr"} | dict.fromkeys(
 
 class TraceError(TypeError):
     """The objective cannot be traced by JAX."""
+
+
+class ReturnTypeError(TypeError):
+    """The objective was traced, but returns what is no number."""
 
 
 class Objective(NamedTuple):
@@ -104,7 +109,13 @@ def takes_key(fn: Callable[..., Any]) -> bool:
     return len(required) == 2 or (len(positional) > 1 and positional[1].name == "key")
 
 
-def trace(fn: Callable[..., Any], space: Space, direction: str) -> Objective:
+def trace(
+    fn: Callable[..., Any],
+    space: Space,
+    direction: str,
+    average: int | None = None,
+    level: float | None = None,
+) -> Objective:
     """Traces an objective, once.
 
     Arrays that the function captured become arguments: as constants of the program they would
@@ -114,6 +125,9 @@ def trace(fn: Callable[..., Any], space: Space, direction: str) -> Objective:
         fn: `fn(params)` or `fn(params, key)`; returns a number, or `(number, aux)`.
         space: where its parameters come from.
         direction: `"min"` or `"max"`.
+        average: keys for each candidate of a random function, whose value is the mean over them.
+            Default: one.
+        level: the space's fidelity. Default: its highest.
 
     Returns:
         The objective in house form.
@@ -121,11 +135,16 @@ def trace(fn: Callable[..., Any], space: Space, direction: str) -> Objective:
     Raises:
         TraceError: if JAX cannot trace it; the message names the line.
         TypeError: if it does not return one number.
+        ValueError: if `average` is out of place.
     """
     noisy = takes_key(fn)
+    if average is not None:
+        fn = _averaged(fn, average, noisy)
 
     def called(values: Any, key: jax.Array) -> Any:
         params = space.assembled(values)
+        if level is not None:
+            params = space.at(params, level)
         extra = (jax.random.wrap_key_data(key, impl="threefry2x32"),) if noisy else ()
         returned = fn(params, *extra)
         _check_arrays(returned, fn)
@@ -136,7 +155,7 @@ def trace(fn: Callable[..., Any], space: Space, direction: str) -> Objective:
     try:
         closed, shape = jax.make_jaxpr(called, return_shape=True)(values, key)
     except _ReturnError as error:
-        raise TypeError(str(error)) from None
+        raise ReturnTypeError(str(error)) from None
     except Exception as error:
         _explain(error, fn)
         raise
@@ -168,6 +187,25 @@ def trace(fn: Callable[..., Any], space: Space, direction: str) -> Objective:
     return Objective(
         value, aux if has_aux else None, constants, noisy, cost(closed.jaxpr), expanded
     )
+
+
+def _averaged(fn: Callable[..., Any], number: Any, noisy: bool) -> Callable[..., Any]:
+    """A function that returns the mean over a number of keys."""
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise ValueError(f"`average={number!r}`: an int of at least 1 must be given. Say 10.")
+    if not noisy:
+        raise ValueError(
+            f"`average={number}`: `{_name(fn)}` takes no key, so its values do not vary. Write it"
+            " as fn(params, key), or leave `average` out."
+        )
+
+    @functools.wraps(fn)
+    def averaged(params: Any, key: jax.Array) -> Any:
+        results: Any = jax.vmap(lambda key: fn(params, key))(jax.random.split(key, number))
+        pair = isinstance(results, tuple) and len(results) == 2
+        return (jnp.mean(results[0]), results[1]) if pair else jnp.mean(jnp.asarray(results))
+
+    return averaged
 
 
 def _is_low_rank(leaf: Any) -> bool:
@@ -221,7 +259,7 @@ def _check_number(shape: Any, fn: Any) -> None:
         got = getattr(shape, "str_short", lambda: None)() or shape
         if isinstance(shape, jax.ShapeDtypeStruct):
             got = f"{shape.dtype}{list(shape.shape)}"
-        raise TypeError(
+        raise ReturnTypeError(
             f"`{_name(fn)}` must return one real number, or (number, aux), but it returned {got}."
             " Reduce it to a number, for example with jnp.mean."
         )
@@ -302,6 +340,32 @@ def _explain(error: Exception, fn: Any) -> None:
     )
 
 
+def reason(error: BaseException) -> str:
+    """Why an objective could not be traced, in a few words.
+
+    Args:
+        error: what `trace` raised.
+
+    Returns:
+        Text such as `"float() of a traced value at train.py:41"`.
+    """
+    cause = (error.__context__ if isinstance(error, TraceError) else None) or error
+    own = _users_frame(cause)
+    place = f" at {os.path.basename(own.filename)}:{own.lineno}" if own else ""
+    if not isinstance(error, TraceError):
+        return f"{type(cause).__name__}: {str(cause).splitlines()[0] if str(cause) else ''}{place}"
+    if isinstance(cause, jax.errors.TracerBoolConversionError):
+        return f"a condition on a traced value{place}"
+    if isinstance(cause, jax.errors.TracerArrayConversionError):
+        return f"NumPy was given a traced value{place}"
+    if isinstance(cause, jax.errors.TracerIntegerConversionError):
+        return f"a traced value as an index{place}"
+    called = re.search(r"`(float|int|complex)` function|(float|int|complex)\(\)", str(cause))
+    if called:
+        return f"{called[1] or called[2]}() of a traced value{place}"
+    return f"{type(cause).__name__}{place}"
+
+
 def _is_of_tracing(error: BaseException | None) -> bool:
     """Whether an error comes of using an abstract array as a number."""
     while error is not None:
@@ -313,11 +377,16 @@ def _is_of_tracing(error: BaseException | None) -> bool:
     return False
 
 
-def _users_line(error: Exception) -> str:
-    """File and line of the last frame that is the user's own."""
+def _users_frame(error: BaseException) -> traceback.FrameSummary | None:
+    """The last frame that is the user's own."""
     own = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         if not frame.filename.startswith(_LIBRARIES)
     ]
-    return f"{own[-1].filename}:{own[-1].lineno} ({own[-1].line})" if own else "an unknown line"
+    return own[-1] if own else None
+
+
+def _users_line(error: BaseException) -> str:
+    own = _users_frame(error)
+    return f"{own.filename}:{own.lineno} ({own.line})" if own else "an unknown line"

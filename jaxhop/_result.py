@@ -71,9 +71,10 @@ class PhaseTable:
         Args:
             report: the report that follows the one added last.
         """
+        completed = report.status == 0
         finite = np.isfinite(report.values)
-        self._not_finite += int(np.sum(~finite))
-        values = np.where(finite, report.values, np.nan)
+        self._not_finite += int(np.sum(completed & ~finite))
+        values = np.where(completed & finite, report.values, np.nan)
         # A row took the time since the row before; what came in together took none but the first.
         taken = np.diff(report.seconds, prepend=self._clock)
         self._clock = float(report.seconds[-1]) if len(report.seconds) else self._clock
@@ -227,7 +228,7 @@ class Result:
             raise ValueError(f"`top(k={k!r})`: `k >= 1` must hold. Say `top(5)`.")
         values = self.history["value"]
         rows = self.history.stored
-        rows = rows[np.isfinite(values[rows])]
+        rows = rows[self.history.usable[rows]]
         if not len(rows):  # a point is too wide for the history
             return [(self.best_value, self.best)]
         order = np.argsort(

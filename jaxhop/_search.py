@@ -1,32 +1,48 @@
 """The door: checks what it is given, puts the parts together, and returns what was found."""
 
-import contextlib
-import inspect
-import operator
-import threading
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jaxhop import _hosts, _noise
+from jaxhop._arguments import (
+    first_candidates,
+    make_algorithm,
+    parse_backend,
+    parse_devices,
+    parse_direction,
+    parse_options,
+    parse_population,
+    refuse_jax_only,
+    refuse_python_parameters,
+    whole,
+)
+from jaxhop._asking import Row, keep_to_cpu
+from jaxhop._backend import choose
 from jaxhop._budget import Budget
-from jaxhop._compile import compile_rounds
-from jaxhop._history import History
-from jaxhop._interrupt import Interrupt
-from jaxhop._loop import Last, run
+from jaxhop._in_rounds import InRounds
+from jaxhop._jax_rungs import Rungs
+from jaxhop._jax_search import jax_session
 from jaxhop._memory import parse_memory
-from jaxhop._objective import Objective, has_low_rank, takes_key, trace
-from jaxhop._result import PhaseTable, Result
-from jaxhop._trials import Start
-from jaxhop.algorithms import Algorithm, Recipe, auto, population_for
-from jaxhop.callbacks import Callbacks, Log, Progress
+from jaxhop._objective import Objective, trace
+from jaxhop._python_search import (
+    Continued,
+    Memory,
+    PythonOptions,
+    make_evaluator,
+    python_session,
+)
+from jaxhop._result import Result
+from jaxhop._session import Session, follow
+from jaxhop.algorithms import Algorithm, Recipe, name_for
+from jaxhop.callbacks import Callbacks
 from jaxhop.space import Space
 
-_DIRECTIONS = {"min": "min", "minimize": "min", "max": "max", "maximize": "max"}
+_MANY = 64  # candidates a round that a space of many weights would have
 
 
 def search(
@@ -40,25 +56,45 @@ def search(
     seed: int = 0,
     population: int | None = None,
     algorithm: str | Recipe | Algorithm = "auto",
+    init: Sequence[Any] | None = None,
+    average: int | None = None,
+    backend: str = "auto",
     devices: Sequence[Any] | None = None,
     max_memory: int | str | None = None,
-    init: Sequence[Any] | None = None,
+    vectorized: bool | None = None,
+    n_jobs: int | str | None = None,
+    executor: Executor | None = None,
+    timeout: float | timedelta | str | None = None,
+    on_error: str | float | None = None,
+    pruner: Any = None,
+    duplicates: str = "skip",
+    surrogate: str | bool = "auto",
     callbacks: Iterable[Any] = (),
     progress: bool | None = None,
 ) -> Result:
     """Searches a space for the candidate with the best value of a function.
 
-    The function is traced once and compiled together with the algorithm into one program, which
-    evaluates the population on every device. Needed is at least one of `runtime`, `evaluations`
-    and `target`; what is reached first ends the search. Equal calls with the same seed, population
-    and `evaluations` give the same candidates, on any number of devices.
+    A JAX function is traced once and compiled together with the algorithm into one program, which
+    evaluates the population on every device. Any other function is called once a candidate: in
+    this process, in several (`n_jobs`), or wherever an `executor` runs it.
+
+    A function is traced if it is jitted or refers to jax, flax or equinox, and none of the
+    arguments is given that only concern Python (`vectorized`, `n_jobs`, `executor`, `timeout`,
+    `on_error`, `pruner`). One that cannot be traced runs in Python, and a line says why.
+
+    Needed is at least one of `runtime`, `evaluations` and `target`; what is reached first ends the
+    search. Equal calls with the same seed, population and `evaluations` give the same candidates:
+    JAX functions on any number of devices, Python functions with one job (and with `surrogate`
+    given, where there are more than 300 evaluations).
 
     Args:
-        fn: the objective: a JAX function of the parameters, which come in the structure of
-            `space` with a traced value in place of each parameter. Returns a number, or
+        fn: the objective, a function of the parameters, which come in the structure of `space`.
+            A JAX function gets a traced value in place of each parameter, and returns a number, or
             `(number, aux)`. If it has a second parameter it is random and gets a key: one a
             round, so that the candidates of a round meet the same luck; the best one is then
             chosen by its mean over fresh keys.
+            A Python function gets Python scalars, NumPy arrays and the options themselves. It
+            returns a number, or is a generator that yields estimates, the last of which counts.
         space: a pytree of parameters (`jaxhop.float` and so on); any other leaf is a constant.
         direction: `"min"` or `"max"`; `"minimize"` and `"maximize"` mean the same.
         runtime: how long to search: seconds, a `timedelta`, or text such as `"30min"`,
@@ -70,14 +106,36 @@ def search(
             256; without `evaluations`, 64 on a CPU and 1024 on an accelerator.
         algorithm: `"auto"`, what a factory in `jaxhop.algorithms` returns, or an `Algorithm` of
             your own, made for this space and population.
-        devices: where to evaluate. Default: all devices, those of other hosts included if
-            `jax.distributed` was initialized.
-        max_memory: bound on what the search holds on each device, such as `"8GB"`. Default: chunks
-            of candidates that fit in a CPU's cache or in 1 GiB of an accelerator.
         init: candidates to evaluate first, after the space's own initial values. Parts of
             candidates will do: what a dict lacks is taken from the initial values.
-        callbacks: functions `(report) -> bool | None`, or objects with `on_start`, `on_report` or
-            `on_end`; see `jaxhop.callbacks`.
+        average: so many keys for each candidate of a random JAX function, whose value is then the
+            mean over them. Default: one.
+        backend: `"jax"` to trace the function in any case, `"python"` to call it in Python, or
+            `"auto"` to choose by what it refers to.
+        devices: where to evaluate a JAX function. Default: all devices, those of other hosts
+            included if `jax.distributed` was initialized.
+        max_memory: bound on what the search holds on each device, such as `"8GB"`. Default: chunks
+            of candidates that fit in a CPU's cache or in 1 GiB of an accelerator.
+        vectorized: whether a Python function takes the whole population, stacked along a leading
+            axis as NumPy arrays, and returns an array of values. Default: it takes one candidate.
+        n_jobs: worker processes: a number, -1 for every core that this process may use,
+            `"per-gpu"`, or `"2x per-gpu"`; a worker then sees one GPU. Default: none, trials run
+            in this process.
+        executor: a `concurrent.futures.Executor` to run trials on, such as Dask's
+            `client.get_executor()` or `jaxhop.executors.ray()`.
+        timeout: seconds, or text as for `runtime`, that a trial may take; then its process is
+            killed. Default: no limit.
+        on_error: what an exception of the function means: `"raise"` ends the search with it,
+            `"skip"` goes on without a value, a number goes on with that value. Default: `"raise"`.
+        pruner: what ends trials early by their estimates; see `jaxhop.pruners`.
+        duplicates: `"skip"` evaluates no candidate twice, and ends the search when a finite space
+            is used up; `"allow"` is for Python functions whose values vary. JAX functions are not
+            asked.
+        surrogate: whether a model of a Python function screens candidates before they are
+            evaluated. `"auto"`: in searches of up to 300 evaluations always, in longer ones while
+            that costs at most a tenth of a trial.
+        callbacks: functions `(report) -> bool | None`, or objects with any of `on_start`,
+            `on_trial`, `on_improvement`, `on_round`, `on_end`; see `jaxhop.callbacks`.
         progress: whether to show a live line and a table at the end. Default: if standard error
             is a terminal. False silences everything.
 
@@ -87,7 +145,10 @@ def search(
     Raises:
         ValueError: if an argument is out of range or a parameter is wrong; or if every value was
             NaN or infinite.
-        TypeError: if an argument is of a wrong type, or the objective cannot be traced.
+        TypeError: if an argument is of a wrong type, or the objective returns no number.
+        TraceError: if it cannot be traced, with `backend="jax"`.
+        Exception: what a Python function raised, with `on_error="raise"`.
+        RuntimeError: if worker processes die one after the other.
 
     Example:
         >>> import jax.numpy as jnp, jaxhop
@@ -98,223 +159,140 @@ def search(
         >>> result.best["n"], bool(result.best_value < 0.01)
         (3, True)
     """
-    noisy = takes_key(fn)
-    if not isinstance(direction, str) or direction.lower() not in _DIRECTIONS:
-        raise ValueError(f'`direction={direction!r}`: it must be "min" or "max".')
-    direction = _DIRECTIONS[direction.lower()]
+    listeners = Callbacks(callbacks)
+    direction = parse_direction(direction)
     budget = Budget.of(runtime, evaluations, target)
-    seed = _whole("seed", seed, 0, 2**64 - 1, "seed=0")
-    memory = None if max_memory is None else parse_memory(max_memory)
+    seed = whole("seed", seed, 0, 2**64 - 1, "seed=0")
+    bound = None if max_memory is None else parse_memory(max_memory)
     if progress is not None and not isinstance(progress, bool):
         raise TypeError(f"`progress={progress!r}`: it must be True, False or None.")
-    space = Space(space)
-    first = _first_candidates(space, init)
-    listeners = Callbacks(callbacks)
-    devices = _devices(devices)
-    population = _population(population, budget, devices[0].platform, len(first))
-    algorithm = _algorithm(algorithm, space, population, noisy)
-
-    structure = jax.tree.structure(first[0])
-
-    objective = trace(fn, space, direction)
-    program, compile_seconds = compile_rounds(
-        algorithm,
-        objective,
-        space,
-        first=first,
-        population=population,
+    given = {
+        "vectorized": vectorized,
+        "n_jobs": n_jobs,
+        "executor": executor,
+        "timeout": timeout,
+        "on_error": on_error,
+        "pruner": pruner,
+    }
+    options = parse_options(**given, duplicates=duplicates, surrogate=surrogate)
+    backend = parse_backend(backend, [name for name, value in given.items() if value is not None])
+    if devices is not None:
+        devices = parse_devices(devices)
+    if options.jobs is not None and options.jobs.gpus:
+        keep_to_cpu()
+    space, memory, initial = (
+        space if isinstance(space, Continued) else (Space(space), Memory(), True)
+    )
+    beginning = first_candidates(space, init, memory.best, initial and memory.fresh)
+    objective, notes = choose(fn, space, direction, backend, average)
+    plan = _Plan(fn, space, budget, direction, seed, population, algorithm, average)
+    if objective is not None and space.fidelity is None:
+        session = _compiled(plan, objective, beginning, devices or jax.devices(), bound)
+    else:
+        refuse_jax_only(devices=devices, max_memory=max_memory)
+        session = _called(plan, objective is not None, beginning, options, memory, notes)
+    return follow(
+        session,
+        space=space,
+        budget=budget,
+        direction=direction,
         seed=seed,
-        devices=devices,
-        max_memory=memory,
+        listeners=listeners,
+        progress=progress,
     )
 
-    def to_python(leaves: tuple[np.ndarray, ...]) -> Any:
-        return space.to_python(jax.tree.unflatten(structure, leaves))
 
-    def to_python_many(leaves: tuple[np.ndarray, ...]) -> list[Any]:
-        return space.to_python_many(jax.tree.unflatten(structure, leaves))
+class _Plan(NamedTuple):
+    """What the user wants, whatever the objective is; `population` and `algorithm` as given."""
 
-    history = History(direction, to_python, to_python_many)
-    phases = PhaseTable(direction)
-    shown = [Progress(show=progress)] if _hosts.is_first() else []
-    sign = -1 if direction == "max" else 1
-    with contextlib.ExitStack() as stack:
-        house = stack.enter_context(Callbacks([*shown, Log()]))
-        stack.enter_context(listeners)
-        interrupt = stack.enter_context(Interrupt())
-        start = Start(
-            budget=budget,
-            direction=direction,
-            seed=seed,
-            size=space.size,
-            notes=() if progress is False else _notes(objective),
-        )
-        for listener in (house, listeners):
-            listener.on_start(start)
-        asked = threading.Event()
-        last: Last | None = None
+    fn: Callable[..., Any]
+    space: Space
+    budget: Budget
+    direction: str
+    seed: int
+    population: int | None
+    algorithm: Any
+    average: int | None
 
-        def stops() -> bool:
-            return asked.is_set() or interrupt.asked
-
-        for report in run(program, budget, sign, stops):
-            if isinstance(report, Last):
-                last = report
-                break
-            history.append(report)
-            phases.add(report)
-            house.on_report(report)
-            if listeners.on_report(report):
-                asked.set()
-        assert last is not None, "the loop ends with how it ended"
-        state = last.carry.state
-        best, best_value = state.best, _best_value(state, history, sign, program.rounds.estimated)
-        aux = _aux(objective, best, last.carry.key)
-        stop_reason, seconds = last.stop_reason, last.seconds
-        del (
-            state,
-            last,
-            report,
-            program,
-        )  # of a wide space there is no room for much else than the best
-        result = Result(
-            best=space.to_python(jax.device_get(best)),
-            best_value=best_value,
-            history=history,
-            stop_reason=stop_reason,  # pyright: ignore[reportArgumentType]
-            evaluations=sum(phase.evaluations for phase in phases.phases()),
-            seconds=seconds,
-            compile_seconds=compile_seconds,
-            nan_share=phases.nan_share,
-            phases=phases.phases(),
-            direction=direction,
-            seed=seed,
-            flat=space.flat,
-            aux=aux,
-            materialised=max(objective.expanded, default=0),
-        )
-        for listener in (house, listeners):
-            listener.on_end(result)
-    return result
+    @property
+    def sign(self) -> int:
+        """1 to minimise, -1 to maximise."""
+        return -1 if self.direction == "max" else 1
 
 
-def _notes(objective: Objective) -> tuple[str, ...]:
-    """What the user should know before the search starts."""
-    if objective.expanded and not has_low_rank():
-        return (
-            "low-rank candidates are written out as whole matrices, which is slower: install"
-            " jaxhop[lowrank] to evaluate them as they are",
-        )
-    return ()
+def _compiled(
+    plan: _Plan,
+    objective: Objective,
+    beginning: list[Any],
+    devices: Sequence[Any],
+    max_memory: int | None,
+) -> Session:
+    """A search that is one compiled program."""
+    population = parse_population(
+        plan.population, plan.budget, devices[0].platform, len(beginning)
+    )
+    return jax_session(
+        objective,
+        make_algorithm(plan.algorithm, plan.space, population, objective.noisy),
+        plan.space,
+        first=_points(plan.space, beginning),
+        budget=plan.budget,
+        population=population,
+        sign=plan.sign,
+        seed=plan.seed,
+        devices=devices,
+        max_memory=max_memory,
+    )
 
 
-def _whole(name: str, number: Any, low: int, high: int, example: str) -> int:
-    """A whole number in a range."""
-    try:
-        if isinstance(number, bool):
-            raise TypeError
-        whole = operator.index(number)
-    except TypeError:
-        raise TypeError(f"`{name}={number!r}`: an int must be given. Say `{example}`.") from None
-    if not low <= whole <= high:
-        raise ValueError(f"`{name}={whole}`: it must be in [{low}, {high}]. Say `{example}`.")
-    return whole
+def _called(
+    plan: _Plan,
+    traced: bool,
+    beginning: list[Any],
+    options: PythonOptions,
+    memory: Memory,
+    notes: tuple[str, ...],
+) -> Session:
+    """A search whose candidates are handed out and come back; `traced` with a fidelity only."""
+    space, budget, seed = plan.space, plan.budget, plan.seed
+    if not traced:
+        refuse_jax_only(average=plan.average)
+    population = parse_population(plan.population, budget, "cpu", len(beginning))
+    rounds = options.vectorized or plan.population is not None or plan.algorithm != "auto"
+    if (rounds or name_for(space, _MANY) == "search_gradient") and not traced:
+        refuse_python_parameters(space)
+        algorithm = make_algorithm(plan.algorithm, space, population, False)
+        points = _points(space, beginning)
+        asker = InRounds(algorithm, space, population, seed, points, options.duplicates)
+        first: list[Row] = []
+    else:
+        asker, _ = memory.parts(space, seed, budget.evaluations, options.duplicates, traced)
+        first = asker.first(beginning)
+    if traced:
+        key = np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)
+        evaluator = partial(Rungs, partial(_at, plan), population, plan.sign, key)
+    else:
+        evaluator = partial(make_evaluator, plan.fn, population, options)
+    return python_session(
+        evaluator,
+        space,
+        asker=asker,
+        first=first,
+        budget=budget,
+        direction=plan.direction,
+        options=options,
+        memory=memory,
+        notes=notes,
+    )
 
 
-def _algorithm(algorithm: Any, space: Space, population: int, noisy: bool) -> Algorithm:
-    if isinstance(algorithm, Algorithm):
-        return algorithm
-    recipe: Any = auto() if isinstance(algorithm, str) and algorithm == "auto" else algorithm
-    try:
-        inspect.signature(recipe).bind(space, population, noisy=noisy)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f'`algorithm={algorithm!r}`: it must be "auto", an `Algorithm`, or a recipe, which is'
-            " called as recipe(space, population, noisy=False). Say"
-            " `jaxhop.algorithms.annealed_mcmc()`."
-        ) from None
-    made = recipe(space, population, noisy=noisy)
-    if not isinstance(made, Algorithm):
-        raise TypeError(
-            f"`algorithm={algorithm!r}`: a recipe must return an `Algorithm`, but it returned"
-            f" {made!r}. Say `jaxhop.algorithms.annealed_mcmc()`."
-        )
-    return made
+def _at(plan: _Plan, level: float) -> Objective:
+    """The objective at a fidelity."""
+    assert plan.space.fidelity is not None
+    level = int(level) if plan.space.fidelity.whole else level
+    return trace(plan.fn, plan.space, plan.direction, plan.average, level)
 
 
-def _first_candidates(space: Space, init: Any) -> list[Any]:
-    """The points to evaluate first: the space's own, and the user's."""
-    if init is not None and (isinstance(init, str | dict) or not isinstance(init, Sequence)):
-        raise TypeError(
-            f"`init={init!r}`: a list of candidates must be given. Put a single one in a list."
-        )
-    points = [space.initial()]
-    for number, candidate in enumerate(init or ()):
-        try:
-            points.append(space.encode(space.complete(candidate)))
-        except (ValueError, TypeError) as error:
-            raise type(error)(f"`init[{number}]`: {error}") from None
-    return points
-
-
-def _devices(devices: Any) -> Sequence[Any]:
-    if devices is None:
-        return jax.devices()
-    devices = [devices] if isinstance(devices, jax.Device) else devices
-    if not isinstance(devices, Sequence) or not devices:
-        raise ValueError(
-            f"`devices={devices!r}`: a list of at least one device must be given, such as"
-            " `jax.devices()[:1]`."
-        )
-    if not all(isinstance(device, jax.Device) for device in devices):
-        raise TypeError(
-            f"`devices={devices!r}`: all must be JAX devices, such as `jax.devices()[:1]`."
-        )
-    if len(set(devices)) < len(devices):
-        raise ValueError(f"`devices={devices!r}`: a device is named twice. Name each once.")
-    if len({device.platform for device in devices}) > 1:
-        raise ValueError(f"`devices={devices!r}`: all must be of one kind. Leave the others out.")
-    return devices
-
-
-def _population(population: Any, budget: Budget, platform: str, given: int) -> int:
-    if population is None:
-        return max(population_for(budget.evaluations, platform), given)
-    population = _whole("population", population, 1, 2**24, "population=64")
-    if population < given:
-        raise ValueError(
-            f"`population={population}`: the first round must hold the space's initial candidate"
-            f" and those of `init`, {given} in all. Say `population={given}` or more."
-        )
-    return population
-
-
-def _best_value(state: Any, history: History, sign: int, estimated: bool) -> float:
-    """The value of the best candidate, in the user's direction.
-
-    Raises:
-        ValueError: if there is none.
-        RuntimeError: if the algorithm's best value is not the lowest that it was told.
-    """
-    best = float(state.best_value)
-    if not np.isfinite(best):
-        raise ValueError(
-            f"every one of the {history['evaluation'][-1] + 1:,} values of the objective was NaN"
-            " or infinite: there is no best candidate. Evaluate `fn` at its initial values by"
-            " hand."
-        )
-    if not estimated and sign * best != history.best()[-1]:
-        raise RuntimeError(
-            f"the algorithm says that its best value is {sign * best}, but the best that it was"
-            f" told is {history.best()[-1]}. Its `tell` must keep the lowest value ever told."
-        )
-    return sign * best
-
-
-def _aux(objective: Objective, best: Any, key: jax.Array) -> Any:
-    """What the objective returned beside the value of the best candidate."""
-    if objective.aux is None:
-        return None
-    key = jnp.asarray(np.asarray(key))
-    aux = jax.jit(objective.aux)(objective.constants, best, _noise.fold_in(key, 0))
-    return jax.device_get(aux)
+def _points(space: Space, candidates: Sequence[Any]) -> list[Any]:
+    """Points of the candidates to begin with; None stands for the space's own."""
+    return [space.initial() if each is None else space.encode(each) for each in candidates]

@@ -1,7 +1,9 @@
 """The nouns that the search hands to its host side: phases, the start and the reports."""
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +14,14 @@ PHASES = ("initial", "explore", "anneal", "confirm")
 
 initial: points the user gave, and the middle of the space; explore: candidates from anywhere;
 anneal: moves away from good candidates; confirm: finalists of a noisy objective once more.
+"""
+
+STATUSES = ("completed", "pruned", "timeout", "lost", "failed", "partial")
+"""How a trial can end; a report holds positions in this tuple.
+
+completed: with a value, be it NaN; pruned: given up early; timeout: took too long; lost: its
+process died twice; failed: the objective raised an error; partial: with a value of a low fidelity,
+which cannot be the best.
 """
 
 
@@ -53,6 +63,9 @@ class Report:
         temperature: float32[n], in (0, 1], with which the candidate was made.
         accepted: bool[n], whether the search went on from the candidate.
         improved: bool[n], whether the candidate was the best so far when it was evaluated.
+        status: int8[n], positions in `STATUSES`. Default: all completed.
+        duration: float32[n], seconds that the objective took; NaN where nobody measured.
+        worker: int16[n], which worker evaluated it.
         kept: int64[m], ascending: rows whose parameters came along (the improvements; all rows
             of small spaces).
         points: parameters of the kept rows: one array [m, ...] per column of the space.
@@ -79,11 +92,21 @@ class Report:
     temperature: np.ndarray
     accepted: np.ndarray
     improved: np.ndarray
+    status: np.ndarray = field(default_factory=lambda: np.empty(0, np.int8))
+    duration: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
+    worker: np.ndarray = field(default_factory=lambda: np.empty(0, np.int16))
     kept: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     points: tuple[np.ndarray, ...] = ()
     best_value: float
     elapsed: float
     progress: float
+
+    def __post_init__(self) -> None:
+        rows = len(self.values)
+        for name, default in (("status", 0), ("duration", np.nan), ("worker", 0)):
+            column = getattr(self, name)
+            if not len(column):
+                object.__setattr__(self, name, np.full(rows, default, column.dtype))
 
     @property
     def evaluations(self) -> int:
@@ -96,3 +119,68 @@ class Report:
         if self.progress <= 0:
             return math.inf
         return self.elapsed * (1 - self.progress) / self.progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One evaluation, as callbacks get it.
+
+    Attributes:
+        number: how many evaluations came before it.
+        params: the candidate, in the user's structure.
+        value: as the objective gave it; NaN if it has none.
+        status: one of `STATUSES`.
+        phase: one of `PHASES`.
+        seconds: since the clock started, when it was finished.
+        duration: seconds that the objective took; NaN where nobody measured.
+        worker: which worker evaluated it.
+        improved: whether it was the best so far.
+        best_value: best value so far, this one included; NaN as long as there is none.
+
+    Example:
+        >>> Trial(
+        ...     number=0, params={"x": 0.5}, value=2.0, status="completed", phase="initial",
+        ...     seconds=0.1, duration=0.1, worker=0, improved=True, best_value=2.0,
+        ... ).params
+        {'x': 0.5}
+    """
+
+    number: int
+    params: Any
+    value: float
+    status: str
+    phase: str
+    seconds: float
+    duration: float
+    worker: int
+    improved: bool
+    best_value: float
+
+
+def trials(report: Report, candidates: Sequence[Any], before: float) -> Iterator[Trial]:
+    """The evaluations of a report one by one, those whose parameters came along.
+
+    Args:
+        report: the report.
+        candidates: the candidates of its kept rows.
+        before: best value before the report; NaN as long as there was none.
+
+    Yields:
+        One trial for each kept row.
+    """
+    best = np.full(len(report.values), before)
+    for row in np.flatnonzero(report.improved):
+        best[row:] = report.values[row]
+    for row, params in zip(report.kept.tolist(), candidates, strict=True):
+        yield Trial(
+            number=report.first + row,
+            params=params,
+            value=float(report.values[row]),
+            status=STATUSES[report.status[row]],
+            phase=PHASES[report.phase[row]],
+            seconds=float(report.seconds[row]),
+            duration=float(report.duration[row]),
+            worker=int(report.worker[row]),
+            improved=bool(report.improved[row]),
+            best_value=float(best[row]),
+        )

@@ -12,6 +12,7 @@ from jaxhop import _noise
 from jaxhop.space import (
     Bool,
     Choice,
+    Conditional,
     Custom,
     Float,
     Int,
@@ -19,6 +20,7 @@ from jaxhop.space import (
     Permutation,
     Proposal,
     Weights,
+    choice,
 )
 
 TREE = {"w": np.full((4, 5), 0.1, np.float32), "b": np.zeros(3, np.float32), "n": np.arange(2)}
@@ -63,6 +65,13 @@ PARAMETERS = {
         lambda key, value, temperature: value + temperature * (1 + jax.random.uniform(key)),
     ),
     "weights": lambda: Weights(TREE),
+    "conditional": lambda: choice(
+        {"kind": "sgd", "momentum": Float(0, 1), "steps": Int(1, 9, shape=2)},
+        {"kind": "adam", "beta": Float(0.5, 1), "other": choice(Int(1, 5), Float(2, 3, shape=4))},
+    ),
+    "guess": lambda: Float(0, 1, init=0.2, confidence="high"),
+    "own rules": lambda: Int(1, 5, sample=lambda rng: 1, mutate=lambda rng, value: value),
+    "active": lambda: Int(1, 5, shape=8, active=lambda params: 4),
 }
 
 NUMBER = 64
@@ -145,14 +154,16 @@ def tolerance(parameter: Parameter) -> float:
     if isinstance(parameter, Float):
         return max(1e-5, 2 * float(jnp.finfo(parameter.dtype).eps))
     logarithmic = isinstance(parameter, Int) and parameter.log
-    return 1e-5 if logarithmic or isinstance(parameter, Custom | Weights) else 0.0
+    return 1e-5 if logarithmic or isinstance(parameter, Custom | Weights | Conditional) else 0.0
 
 
 def test_samples_and_mutants_are_legal(case):
     for batch in (case.facts["value"], *case.facts["mutated"]):
         for i in range(0, NUMBER, 3):
             value = row(batch, i)
-            if isinstance(case.parameter, Choice):  # decoded, because coordinates are not at hand
+            if isinstance(
+                case.parameter, Choice | Conditional
+            ):  # decoded, because coordinates are not at hand
                 case.parameter.validate(jax.tree.map(jnp.asarray, value))
             else:
                 case.parameter.validate(case.parameter.to_python(None, value))
@@ -225,7 +236,10 @@ def test_coordinates_and_values_correspond(case):
         decoded = jax.device_get(case.parameter.decode(case.parameter.encode(python)))
         exact = isinstance(case.parameter, Float) and case.parameter.precision is not None
         rtol = 0.0 if exact else tolerance(case.parameter)
-        if not isinstance(case.parameter, Choice) or case.parameter.table is not None:
+        if isinstance(case.parameter, Conditional):  # options that are not chosen are forgotten
+            again = jax.device_get(case.parameter.encode(python))
+            assert str(case.parameter.to_python(again, None)) == str(python)
+        elif not isinstance(case.parameter, Choice) or case.parameter.table is not None:
             assert_same(decoded, row(case.facts["value"], i), rtol)
 
 

@@ -49,7 +49,7 @@ def result():
 def follow(progress, reports, **budget):
     progress.on_start(start(**budget))
     for one in reports:
-        progress.on_report(one)
+        progress.on_round(one)
     progress.on_end(result())
     progress.close()
 
@@ -149,7 +149,7 @@ def test_on_a_real_terminal(columns, budget):
     with open(slave, "w", encoding="utf-8") as stream, open(master, "rb", buffering=0) as screen:
         progress = Progress(stream=stream)
         progress.on_start(start(**budget))
-        progress.on_report(report())
+        progress.on_round(report())
         progress.close()
         stream.flush()
         written = b""
@@ -165,7 +165,7 @@ def test_the_line_is_ended_when_the_search_fails():
     stream = Terminal()
     with pytest.raises(RuntimeError), Callbacks([Progress(stream=stream)]) as callbacks:
         callbacks.on_start(start())
-        callbacks.on_report(report())
+        callbacks.on_round(report())
         raise RuntimeError
     assert stream.getvalue().endswith("\n")
     assert "phase" not in stream.getvalue()
@@ -180,7 +180,7 @@ def test_a_search_may_end_without_a_report():
 def test_log_is_silent_unless_turned_on(capsys):
     assert not logging.getLogger("jaxhop").handlers
     callbacks = Callbacks([Log()])
-    callbacks.on_report(report())
+    callbacks.on_round(report())
     callbacks.on_end(result())
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "")
@@ -190,10 +190,10 @@ def test_log_tells_of_phases_improvements_and_the_end(caplog):
     caplog.set_level(logging.INFO, "jaxhop")
     log = Log()
     log.on_start(start())
-    log.on_report(make_report([3.0, 2.0]))
-    log.on_report(make_report([5.0], first=2, improved=np.array([False])))
-    log.on_report(make_report([]))
-    log.on_report(make_report([1.0], first=3, phase=np.array([2], np.int8)))
+    log.on_round(make_report([3.0, 2.0]))
+    log.on_round(make_report([5.0], first=2, improved=np.array([False])))
+    log.on_round(make_report([]))
+    log.on_round(make_report([1.0], first=3, phase=np.array([2], np.int8)))
     log.on_end(result())
     assert [record.getMessage() for record in caplog.records] == [
         "start: seed 0, 3 coordinates, Budget(runtime=30.0, evaluations=None, target=None)",
@@ -214,7 +214,7 @@ class Recorder:
     def on_start(self, info):
         self.told.append(info)
 
-    def on_report(self, report):
+    def on_round(self, report):
         self.told.append(report)
 
     def on_end(self, result):
@@ -229,7 +229,7 @@ def test_every_callback_is_told_in_order():
     info, one, end = start(), report(), result()
     with Callbacks([recorder, reports.append]) as callbacks:
         callbacks.on_start(info)
-        assert callbacks.on_report(one) is False
+        assert callbacks.on_round(one) is False
         callbacks.on_end(end)
     assert recorder.told == [info, one, end, "close"]
     assert reports == [one]
@@ -238,7 +238,7 @@ def test_every_callback_is_told_in_order():
 def test_any_callback_can_ask_to_stop_and_all_are_told():
     reports = []
     callbacks = Callbacks([lambda report: np.True_, reports.append])
-    assert callbacks.on_report(report()) is True
+    assert callbacks.on_round(report()) is True
     assert len(reports) == 1
 
 
@@ -260,19 +260,19 @@ def test_an_object_needs_one_method_only():
     only_end = OnlyEnd()
     callbacks = Callbacks([only_end, Both()])
     callbacks.on_start(start())
-    assert callbacks.on_report(report()) is False
+    assert callbacks.on_round(report()) is False
     callbacks.on_end(result())
     assert only_end.ended
 
 
 def test_a_callback_may_inherit_the_contract():
     class Patience(Callback):
-        def on_report(self, report):
+        def on_round(self, report):
             return report.evaluations > 10
 
     callbacks = Callbacks([Patience()])
     callbacks.on_start(start())
-    assert callbacks.on_report(report()) is True
+    assert callbacks.on_round(report()) is True
     callbacks.on_end(result())
 
 
@@ -298,8 +298,8 @@ def test_an_error_in_a_callback_names_it():
         return 1 / 0
 
     with pytest.raises(ZeroDivisionError) as error:
-        Callbacks([broken]).on_report(report())
-    assert "`test_an_error_in_a_callback_names_it.<locals>.broken` in `on_report`" in str(
+        Callbacks([broken]).on_round(report())
+    assert "`test_an_error_in_a_callback_names_it.<locals>.broken` in `on_round`" in str(
         error.value.__notes__
     )
     with pytest.raises(AttributeError) as error:

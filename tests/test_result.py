@@ -66,8 +66,8 @@ def test_best_params_is_best():
 def test_to_pandas():
     frame = make_result().to_pandas()
     assert list(frame) == [
-        "evaluation", "value", "phase", "step", "seconds", "temperature", "accepted",
-        "params.opt.lr", "params.w", "params.layer",
+        "evaluation", "value", "phase", "step", "seconds", "temperature", "accepted", "status",
+        "duration", "worker", "params.opt.lr", "params.w", "params.layer",
     ]  # fmt: skip
     assert len(frame) == 6
     assert frame["params.opt.lr"].dtype == np.float64

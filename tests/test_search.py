@@ -130,7 +130,8 @@ def test_history_of_a_short_search(short):
     history = short.history
     assert len(history) == 500 == len(history["value"])
     assert set(history.columns) == {
-        "evaluation", "value", "phase", "step", "seconds", "temperature", "accepted",
+        "evaluation", "value", "phase", "step", "seconds", "temperature", "accepted", "status",
+        "duration", "worker",
     }  # fmt: skip
     np.testing.assert_array_equal(history["evaluation"], np.arange(500))
     np.testing.assert_array_equal(history["step"], np.arange(500) // POPULATION)
@@ -206,7 +207,7 @@ def test_a_callback_ends_the_search():
         def on_start(self, info):
             told.append((info.direction, info.seed, info.size, info.budget.evaluations))
 
-        def on_report(self, report):
+        def on_round(self, report):
             told.append(report)
             return report.evaluations >= 2 * POPULATION
 

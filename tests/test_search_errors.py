@@ -189,7 +189,7 @@ RETURNED = {
 def test_an_objective_must_return_a_number(case):
     fn, text = RETURNED[case]
     with pytest.raises(TypeError) as error:
-        jaxhop.search(fn, SPACE, evaluations=10)
+        jaxhop.search(fn, SPACE, evaluations=10, backend="jax")
     message = str(error.value)
     assert message.startswith("`<lambda>` must return one real number, or (number, aux)")
     assert text in message
@@ -252,7 +252,7 @@ UNTRACEABLE = [
 @pytest.mark.parametrize("fn", UNTRACEABLE, ids=lambda fn: fn.__name__)
 def test_what_cannot_be_traced_is_refused_with_its_line(fn):
     with pytest.raises(jaxhop.TraceError) as error:
-        jaxhop.search(fn, SPACE, evaluations=10)
+        jaxhop.search(fn, SPACE, evaluations=10, backend="jax")
     message = str(error.value)
     assert message.startswith(f"`{fn.__name__}` cannot be traced by JAX")
     assert f"{__file__}:{fn.__code__.co_firstlineno + 1} (return " in message
@@ -272,19 +272,23 @@ OPTIONS = {
 @pytest.mark.parametrize("use", OPTIONS)
 def test_an_option_is_no_text_while_the_objective_is_traced(use):
     with pytest.raises(TypeError, match=r"which of the options \('relu', 'tanh'\)") as error:
-        jaxhop.search(lambda p: OPTIONS[use](p["act"]), SPACE, evaluations=10)
+        jaxhop.search(lambda p: OPTIONS[use](p["act"]), SPACE, evaluations=10, backend="jax")
     assert "option.switch" in str(error.value)
 
 
 def test_an_option_is_compared_with_options_only():
     with pytest.raises(ValueError, match="compared with one of 'relu', 'tanh'"):
-        jaxhop.search(lambda p: jnp.where(p["act"] == "relo", 1, 0), SPACE, evaluations=10)
+        jaxhop.search(
+            lambda p: jnp.where(p["act"] == "relo", 1, 0), SPACE, evaluations=10, backend="jax"
+        )
 
 
 def test_an_array_of_another_trace_is_refused():
     @jax.jit
     def outer(y):
-        result = jaxhop.search(lambda params: params["x"] * y, SPACE, evaluations=10)
+        result = jaxhop.search(
+            lambda params: params["x"] * y, SPACE, evaluations=10, backend="jax"
+        )
         return result.best_value
 
     with pytest.raises(jaxhop.TraceError, match=r"search outside of jax\.jit"):
@@ -296,6 +300,6 @@ def test_faults_of_the_users_own_stay_what_they_are():
         return params["learning rate"]
 
     with pytest.raises(KeyError, match="learning rate") as error:
-        jaxhop.search(broken, SPACE, evaluations=10)
+        jaxhop.search(broken, SPACE, evaluations=10, backend="jax")
     line = broken.__code__.co_firstlineno + 1
     assert f"traced `broken`, at {__file__}:{line}" in error.value.__notes__[-1]

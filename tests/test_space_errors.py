@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxhop.space import Bool, Choice, Custom, Float, Int, Permutation, Space, Weights
+from jaxhop.space import Bool, Choice, Custom, Float, Int, Permutation, Space, Weights, choice
 
 NAN = float("nan")
 OPTION = Choice("a", "b").decode(jnp.int32(0))
@@ -230,9 +230,9 @@ REFUSED = {
         lambda: Choice("a", "b", init="c"),
         "`init` must be one of the options, but got 'c'. Choose one of 'a', 'b'.",
     ),
-    "parameter inside": (
-        lambda: Choice({"lr": Float(0, 1)}, None),
-        "options with parameters inside are not supported.",
+    "rules beside a parameter inside": (
+        lambda: choice({"lr": Float(0, 1)}, None, sample=lambda rng: None),
+        "`sample` and `mutate` are for options without parameters.",
     ),
     "bool init": (
         lambda: Bool(init=1),

@@ -285,15 +285,15 @@ class _AnnealedMCMC:
         k = jnp.exp(_noise.uniform(how_many) * jnp.log(most))
         temperature = self._temperature(state, progress)
         step = self.annealing.start * temperature * jnp.exp(self.spread * _noise.normal(how_far))
+        parent = rows(state.hoped, chain)
+        if self.noisy:
+            parent = choose(itself, rows(state.points, chain), parent)
         proposal = Proposal(
             rate=jnp.where(still, 0, (k - 1) / self.space.size),
             step=step / k**0.25,
             temperature=temperature,
-            forced=jnp.where(still, -1, _noise.below(which, self.space.size)),
+            forced=jnp.where(still, -1, self.space.pick(which, parent)),
         )
-        parent = rows(state.hoped, chain)
-        if self.noisy:
-            parent = choose(itself, rows(state.points, chain), parent)
         return self.space.move(key, parent, proposal)
 
     def _assignment(

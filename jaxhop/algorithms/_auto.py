@@ -36,7 +36,8 @@ def name_for(space: Space, population: int) -> str:
     or 65,536 without. Measured (`benchmarks/RESULTS.md`): on shifted functions of 1,000 bounded
     numbers search gradients win three of five and lose two by half; of 5,000 numbers they win
     three and lose two by a tenth, of 10,000 they win all. Networks of up to 30,000 weights trained
-    better by annealed MCMC, of 100,000 and a million weights by search gradients.
+    better by annealed MCMC, of 100,000 and a million weights by search gradients. Conditional
+    spaces are for annealed MCMC, which leaves alone what does not count.
 
     Args:
         space: the space.
@@ -55,7 +56,8 @@ def name_for(space: Space, population: int) -> str:
     unbounded = sum(leaf.size for leaf in floats if not leaf.bounded)
     many = bounded / _MANY_BOUNDED + unbounded / _MANY_UNBOUNDED >= 1
     most = 2 * (bounded + unbounded) > space.size
-    return "search_gradient" if many and most and population >= 16 else "annealed_mcmc"
+    moves_all = many and most and population >= 16 and not space.conditional
+    return "search_gradient" if moves_all else "annealed_mcmc"
 
 
 def population_for(evaluations: int | None, platform: str) -> int:

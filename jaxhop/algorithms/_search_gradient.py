@@ -238,6 +238,11 @@ class _SearchGradient:
                 f"`population={population}`: search_gradient needs at least 4 candidates a round."
                 " Give more, or use annealed_mcmc."
             )
+        if space.conditional:
+            raise ValueError(
+                "`space`: search_gradient moves all floats at once, but which of them count"
+                " depends on others here (`choice` of sub-spaces, or `active=`). Use annealed_mcmc."
+            )
         self._population, self._noisy, self._settings = population, noisy, settings
         self._floats = tuple(isinstance(column.parameter, Float) for column in space.columns)
         self._columns = [c for c, own in zip(space.columns, self._floats, strict=True) if own]

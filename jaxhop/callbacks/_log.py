@@ -34,7 +34,7 @@ class Log:
             logger.warning(note)
         logger.info("start: seed %d, %d coordinates, %s", info.seed, info.size, info.budget)
 
-    def on_report(self, report: Report) -> None:
+    def on_round(self, report: Report) -> None:
         """Logs what is new.
 
         Args:

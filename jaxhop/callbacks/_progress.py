@@ -59,7 +59,7 @@ class Progress:
             bar_format=_WITH_BAR if self._timed else _WITHOUT_BAR,
         )
 
-    def on_report(self, report: Report) -> None:
+    def on_round(self, report: Report) -> None:
         """Draws the line anew, a few times a second at most.
 
         Args:

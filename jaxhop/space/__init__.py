@@ -2,7 +2,9 @@
 
 from jaxhop.space._choice import Bool, Choice
 from jaxhop.space._column import Column
+from jaxhop.space._conditional import Conditional, choice
 from jaxhop.space._custom import Custom
+from jaxhop.space._fidelity import Fidelity
 from jaxhop.space._float import Float
 from jaxhop.space._index import Index
 from jaxhop.space._int import Int
@@ -18,16 +20,20 @@ from jaxhop.space._perturbed import (
     dither,
     written_out,
 )
+from jaxhop.space._python import PythonCustom, custom
 from jaxhop.space._space import Space
+from jaxhop.space._store import Store
 from jaxhop.space._weights import Weights
 
 __all__ = [
     "Bool",
     "Choice",
     "Column",
+    "Conditional",
     "Coordinates",
     "Custom",
     "Factors",
+    "Fidelity",
     "Float",
     "Index",
     "Int",
@@ -37,10 +43,14 @@ __all__ = [
     "Permutation",
     "Perturbed",
     "Proposal",
+    "PythonCustom",
     "Segment",
     "Space",
+    "Store",
     "Weights",
     "balanced",
+    "choice",
+    "custom",
     "dither",
     "written_out",
 ]

@@ -1,5 +1,6 @@
 """One of several options, equally likely."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxhop.space import _check
+from jaxhop.space._extras import extend
 from jaxhop.space._index import Index
 from jaxhop.space._option import Option, Options
 from jaxhop.space._parameter import Parameter, Proposal
@@ -16,7 +18,7 @@ from jaxhop.space._parameter import Parameter, Proposal
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
 class Choice(Parameter):
-    """One of several options; `jaxhop.choice`.
+    """One of several options; what `jaxhop.choice` makes of options without parameters.
 
     A JAX objective sees numbers and arrays of one shape as such, other options as an
     `Option`, which can be compared and switched on. Coordinates are the int32 position.
@@ -27,10 +29,14 @@ class Choice(Parameter):
             move goes to any other option.
         init: the option to start from. Default None: the first, or the middle one (the
             lower of two) if `ordinal`.
+        confidence: how far draws trust `init`: "low", "medium", "high" or a number in (0, 1].
+            Default None: not at all.
+        sample: `sample(rng)` returns an option, for Python objectives. Default None.
+        mutate: `mutate(rng, option)` or `mutate(rng, option, temperature)` returns an option
+            near another one, likewise. Default None.
 
     Raises:
-        ValueError: if there is no option, if `init` is none of them, or if an option holds
-            parameters.
+        ValueError: if there is no option, or if `init` is none of them.
 
     Example:
         >>> Choice(["adam", "sgd"]).initial()
@@ -44,17 +50,19 @@ class Choice(Parameter):
     table: np.ndarray | None
     start: int
 
-    def __init__(self, *options: Any, ordinal: bool = False, init: Any = None) -> None:
+    def __init__(
+        self,
+        *options: Any,
+        ordinal: bool = False,
+        init: Any = None,
+        confidence: float | str | None = None,
+        sample: Callable[..., Any] | None = None,
+        mutate: Callable[..., Any] | None = None,
+    ) -> None:
         subject = _check.call("choice", *options, ordinal=ordinal, init=init)
-        if len(options) == 1 and isinstance(options[0], list | tuple | range):
-            options = tuple(options[0])
+        options = listed(options)
         if not options:
             raise ValueError(f"`{subject}`: there must be an option. Give one or more.")
-        if any(_holds_parameter(option) for option in options):
-            raise ValueError(
-                f"`{subject}`: options with parameters inside are not supported. Put the"
-                " parameters beside the choice, and let the objective use those it needs."
-            )
         object.__setattr__(self, "choices", Options(options))
         object.__setattr__(self, "ordinal", bool(ordinal))
         object.__setattr__(self, "table", _table(options))
@@ -67,6 +75,7 @@ class Choice(Parameter):
                     f" {_check.spell(init)}. Choose one of {self.choices!r}."
                 )
         object.__setattr__(self, "start", start)
+        extend(self, subject, init=init, confidence=confidence, sample=sample, mutate=mutate)
 
     def __repr__(self) -> str:
         return _check.call("choice", *self.choices.options, ordinal=self.ordinal)
@@ -134,11 +143,20 @@ class Choice(Parameter):
         return position
 
 
-def Bool(init: bool | None = None) -> Choice:
+def Bool(
+    init: bool | None = None,
+    *,
+    confidence: float | str | None = None,
+    sample: Callable[..., Any] | None = None,
+    mutate: Callable[..., Any] | None = None,
+) -> Choice:
     """False or True; `jaxhop.bool`.
 
     Args:
         init: where a search starts. Default None: False.
+        confidence: how far draws trust `init`; see `Choice`.
+        sample: `sample(rng)`, for Python objectives; see `Choice`.
+        mutate: `mutate(rng, value)`, likewise.
 
     Returns:
         A choice of False and True, which a JAX objective sees as bool.
@@ -154,15 +172,21 @@ def Bool(init: bool | None = None) -> Choice:
         raise TypeError(
             f"`{_check.call('bool', init=init)}`: `init` must be True or False. Give one of them."
         )
-    return Choice(False, True, init=None if init is None else bool(init))
+    init = None if init is None else bool(init)
+    return Choice(False, True, init=init, confidence=confidence, sample=sample, mutate=mutate)
 
 
-def _holds_parameter(option: Any) -> bool:
-    try:
-        leaves = jax.tree_util.tree_leaves(option)
-    except (TypeError, ValueError):  # not a pytree, say a dict of keys that have no order
-        return False
-    return any(isinstance(leaf, Parameter) for leaf in leaves)
+def listed(options: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The options of a call, be they its arguments or one list, tuple or range of them.
+
+    Args:
+        options: the positional arguments.
+
+    Returns:
+        The options.
+    """
+    single = len(options) == 1 and isinstance(options[0], list | tuple | range)
+    return tuple(options[0]) if single else options
 
 
 def _table(options: tuple[Any, ...]) -> np.ndarray | None:

@@ -13,6 +13,8 @@ from jaxhop.space._float import Float
 from jaxhop.space._index import Index
 from jaxhop.space._int import Int
 from jaxhop.space._parameter import Coordinates, Parameter
+from jaxhop.space._perturbed import Factors, LowRank, Perturbed
+from jaxhop.space._python import PythonCustom, Words
 
 _LONGEST = 65536  # longer leaves have a column of their own
 _LARGE = 1024  # longer leaves share one only with those of the same bounds and scale, for the
@@ -25,8 +27,8 @@ class Column:
 
     Attributes:
         parameter: draws, moves and transfers the whole array; a `Float`, `Int`, `Index`
-            (choices), `Permutation` or `Custom`.
-        leaves: the parameters in the array, scalars first.
+            (choices), `Permutation`, `Custom`, `PythonCustom` or `Words`.
+        leaves: the parameters in the array, scalars first; none of `Words`.
         numbers: which leaf of the space each of them is.
         first: number of the column's first coordinate among all of the space.
         offset: number of its first pair of random words.
@@ -51,6 +53,8 @@ class Column:
         """
         if len(parts) == 1:
             return parts[0]
+        if not parts:
+            return np.zeros(2, np.uint32)
         return np.concatenate([np.ravel(np.asarray(part)) for part in parts])
 
     def split(self, array: Any) -> list[Any]:
@@ -62,8 +66,8 @@ class Column:
         Returns:
             Arrays of the shapes of the leaves.
         """
-        if len(self.leaves) == 1:
-            return [array]
+        if len(self.leaves) < 2:
+            return [array] if self.leaves else []
         lengths = [leaf.pairs for leaf in self.leaves]
         if isinstance(array, np.ndarray):
             parts = np.split(array, np.cumsum(lengths)[:-1])
@@ -120,7 +124,8 @@ def columns(leaves: list[Parameter]) -> tuple[Column, ...]:
         leaves: the parameters of a space in their order.
 
     Returns:
-        Columns in the order of their first leaves, but the long ones last.
+        Columns in the order of their first leaves, but the long ones last; and one of random
+        words if there are rules in Python that need some.
 
     Example:
         >>> [len(column.leaves) for column in columns([Float(0, 1), Int(0, 9), Float(2, 3)])]
@@ -129,11 +134,13 @@ def columns(leaves: list[Parameter]) -> tuple[Column, ...]:
     groups: dict[Any, list[int]] = {}
     for number, leaf in enumerate(leaves):
         groups.setdefault(_settings(leaf, number), []).append(number)
-    parts = []
+    parts: list[Any] = []
     for numbers in groups.values():
         numbers.sort(key=lambda number: _shape(leaves[number]) != ())  # scalars first
         group = tuple(leaves[number] for number in numbers)
         parts.append((_merged(group), group, tuple(numbers)))
+    if any(leaf.rules and not isinstance(leaf, PythonCustom) for leaf in leaves):
+        parts.append((Words(), (), ()))
     parts.sort(key=lambda part: part[0].pairs > SHORT)
     made, first, offset = [], 0, 0
     for parameter, group, numbers in parts:
@@ -141,6 +148,34 @@ def columns(leaves: list[Parameter]) -> tuple[Column, ...]:
         made.append(Column(parameter, group, numbers, first, offset, scalars))
         first, offset = first + parameter.size, offset + parameter.pairs
     return tuple(made)
+
+
+def perturbed_values(column: Column, x: Perturbed) -> list[Any]:
+    """The values of a column's leaves, with matrices of low rank left as they are.
+
+    Args:
+        column: of floats.
+        x: its coordinates.
+
+    Returns:
+        A value for each leaf, some of them `LowRank`.
+    """
+    noise = {part.number: own for part, own in zip(x.segments, x.noise, strict=True) if part.rank}
+    # What no matrix has a part in is written out; the compiler drops the rest of it.
+    plain = column.split(x.written_out()) if len(noise) < len(column.leaves) else column.leaves
+    values: list[Any] = []
+    for leaf, number, base, whole in zip(
+        column.leaves, column.numbers, column.split(x.base), plain, strict=True
+    ):
+        assert isinstance(leaf, Float)
+        if number in noise:
+            rows, columns = noise[number]
+            size = x.size * leaf.unit.astype(np.float32)
+            factors = Factors((size * rows).astype(leaf.dtype), columns.astype(leaf.dtype))
+            values.append(LowRank(leaf.decode(base), factors))
+        else:
+            values.append(leaf.decode(whole))
+    return values
 
 
 def _is_array(leaf: Parameter) -> bool:
@@ -153,7 +188,8 @@ def _shape(leaf: Parameter) -> tuple[int, ...]:
 
 def _settings(leaf: Parameter, number: int) -> Any:
     """What leaves of one column have in common; its own number for a leaf that stays alone."""
-    if not _is_array(leaf) or leaf.size == 0 or leaf.pairs > _LONGEST:
+    alone = leaf.size == 0 or leaf.pairs > _LONGEST or leaf.confidence is not None
+    if alone or not _is_array(leaf):
         return number
     if isinstance(leaf, Float):
         missing = (leaf.low is None, leaf.high is None)

@@ -1,7 +1,6 @@
 """Values of any kind, sampled and mutated by the user's own functions."""
 
-import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,10 @@ import numpy as np
 
 from jaxhop import _noise
 from jaxhop.space import _check
+from jaxhop.space._extras import extend
+from jaxhop.space._match import numbers_in
 from jaxhop.space._parameter import Parameter, Proposal
+from jaxhop.space._rules import with_temperature
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
@@ -28,6 +30,8 @@ class Custom(Parameter):
             (wide) towards 0 (narrow). It counts as taking the temperature if its third
             positional parameter has no default or is named so.
         init: value to start from. Default None: `sample(jax.random.key(0))`.
+        confidence: how far draws trust `init`: "low", "medium", "high" or a number in (0, 1].
+            Default None: not at all.
 
     Raises:
         ValueError: if `mutate` or `init` changes structure, shapes or dtypes.
@@ -49,7 +53,12 @@ class Custom(Parameter):
     form: Any
 
     def __init__(
-        self, sample: Callable[..., Any], mutate: Callable[..., Any], init: Any = None
+        self,
+        sample: Callable[..., Any],
+        mutate: Callable[..., Any],
+        init: Any = None,
+        *,
+        confidence: float | str | None = None,
     ) -> None:
         subject = "custom(sample, mutate)"
         for name, function in (("sample", sample), ("mutate", mutate)):
@@ -58,8 +67,7 @@ class Custom(Parameter):
                     f"`{subject}`: `{name}` must be a function, but got {_check.spell(function)}."
                     " Give sample=lambda key: ..., mutate=lambda key, value: ..."
                 )
-        if not _takes_temperature(mutate):
-            mutate = _ignoring_temperature(mutate)
+        mutate = with_temperature(mutate)
         word = jax.ShapeDtypeStruct((), np.dtype(np.uint32))
         form = _form(jax.eval_shape(lambda a, b: sample(_key(a, b)), word, word))
         number = jax.ShapeDtypeStruct((), np.dtype(np.float32))
@@ -73,6 +81,7 @@ class Custom(Parameter):
         object.__setattr__(self, "mutate_function", mutate)
         object.__setattr__(self, "init", init)
         object.__setattr__(self, "form", form)
+        extend(self, subject, init=init, confidence=confidence)
 
     def __repr__(self) -> str:
         return f"custom(<value {_spell_form(self.form)}>)"
@@ -115,6 +124,9 @@ class Custom(Parameter):
         changed = jnp.any(jnp.stack([jnp.any(old != new) for old, new in pairs]))
         return jax.tree.map(lambda new, old: jnp.where(changed, new, old), moved, onto)
 
+    def named(self, value: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:
+        return numbers_in(value, path)
+
     def _cast(self, value: Any) -> Any:
         """The value as arrays of the dtypes that `sample` returns."""
         return jax.tree.map(lambda leaf, form: jnp.asarray(leaf, form.dtype), value, self.form)
@@ -126,17 +138,6 @@ class Custom(Parameter):
 def _key(a: jax.Array, b: jax.Array) -> jax.Array:
     """A typed JAX key made of two random words."""
     return jax.random.wrap_key_data(jnp.stack([a, b]), impl="threefry2x32")
-
-
-def _takes_temperature(mutate: Callable[..., Any]) -> bool:
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    parameters = inspect.signature(mutate).parameters.values()
-    third = [parameter for parameter in parameters if parameter.kind in positional][2:3]
-    return any(p.default is p.empty or p.name == "temperature" for p in third)
-
-
-def _ignoring_temperature(mutate: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda key, value, temperature: mutate(key, value)
 
 
 def _form(value: Any, like: Any = None) -> Any:

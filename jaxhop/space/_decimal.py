@@ -7,6 +7,7 @@ inside `jax.enable_x64(True)`. In float32 the same formulas would miss one in te
 import functools
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 _LARGEST = 60  # powers of ten from -60 to 60 cover float32 and its digits
@@ -53,6 +54,45 @@ def inward(low: np.ndarray, precision: int, significant: bool, sign: int) -> np.
     near = np.round(scaled)
     same = np.abs(scaled - near) <= 1e-6 * np.maximum(1, np.abs(near))
     return np.where(same, near, sign * np.ceil(sign * scaled)) * down / up
+
+
+def shortest(numbers: np.ndarray) -> np.ndarray:
+    """The shortest decimals that read as the same numbers: 0.1, not 0.10000000149.
+
+    Args:
+        numbers: NumPy array of a floating dtype.
+
+    Returns:
+        float64 numbers that are the given ones when rounded to their dtype.
+
+    Example:
+        >>> shortest(np.array([0.1, -2.5e-5], np.float32)).tolist()
+        [0.1, -2.5e-05]
+    """
+    exact = numbers.astype(np.float64)
+    kind = jnp.finfo(numbers.dtype)
+    if kind.precision > 9:
+        return exact
+    size = np.abs(exact)
+    # Powers of ten beyond these are no exact float64 numbers.
+    plain = (size >= max(1e-12, float(kind.tiny))) & (size < 1e20)
+    size = size if plain.all() else np.where(plain, size, 1.0)
+    same, powers = size.astype(numbers.dtype), _powers()[_LARGEST:]
+    # All decimals of so many digits differ in the dtype, so no shorter one needs a trial.
+    shift = kind.precision - 1 - np.floor(np.log10(size)).astype(np.intp)
+    decimals, wrong = size, np.ones(size.shape, bool)
+    for _ in range(5):
+        up, down = powers[np.maximum(shift, 0)], powers[np.maximum(-shift, 0)]
+        rounded = np.rint(size * up / down) * down / up
+        decimals = np.where(wrong, rounded, decimals)
+        wrong = decimals.astype(numbers.dtype) != same
+        if not wrong.any():
+            break
+        shift = shift + 1
+    decimals = np.copysign(decimals, exact)
+    for place in zip(*np.nonzero(~plain), strict=True):
+        decimals[place] = float(str(numbers[place]))
+    return decimals
 
 
 def _units(xp: Any, x: Any, precision: int, significant: bool) -> tuple[Any, Any]:

@@ -1,7 +1,7 @@
 """Real numbers: bounded, bounded on one side or unbounded; linear or log-uniform; rounded."""
 
 import math
-import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,9 @@ import numpy as np
 
 from jaxhop import _noise
 from jaxhop.space import _check
-from jaxhop.space._decimal import inward, to_decimal
+from jaxhop.space._bounds import check_bounds, positions, read_format, round_bounds
+from jaxhop.space._decimal import to_decimal
+from jaxhop.space._extras import extend
 from jaxhop.space._parameter import Parameter, Proposal, moving
 from jaxhop.space._perturbed import shortened
 
@@ -47,6 +49,13 @@ class Float(Parameter):
         init: where a search starts. Default None: the middle of the range (of the
             logarithms if `log`), `scale` inwards from a single bound, 0 without bounds.
         dtype: floating dtype of the values. Default float32.
+        confidence: how far draws trust `init`: "low", "medium", "high" or a number in (0, 1].
+            Default None: not at all.
+        active: which entries of an array are used, as a function of the candidate; see
+            `jaxhop.Space`. Default None: all.
+        sample: `sample(rng)` returns a legal value, for Python objectives. Default None.
+        mutate: `mutate(rng, value)` or `mutate(rng, value, temperature)` returns a legal value
+            near another one, likewise. Default None.
 
     Raises:
         ValueError: if the arguments contradict each other or leave no legal value.
@@ -81,17 +90,21 @@ class Float(Parameter):
         shape: int | tuple[int, ...] = (),
         init: Any = None,
         dtype: Any = jnp.float32,
+        confidence: float | str | None = None,
+        active: Callable[[Any], Any] | None = None,
+        sample: Callable[..., Any] | None = None,
+        mutate: Callable[..., Any] | None = None,
     ) -> None:
         named = {"low": low, "high": high, "fmt": fmt, "log": log, "precision": precision}
         subject = _check.call("float", *bounds, **named)
-        low, high, fmt = _positions(bounds, low, high, fmt, subject)
+        low, high, fmt = positions(bounds, low, high, fmt, subject)
         if fmt is not None:
             if log or precision is not None:
                 raise ValueError(
                     f"`{subject}`: `fmt` already says what `log` and `precision` say."
                     " Give fmt alone, or log= and precision=."
                 )
-            log, precision = _read_format(fmt, subject)
+            log, precision = read_format(fmt, subject)
         if precision is not None:
             precision = _check.whole(precision, "precision", subject, int(log))
         shape = _check.lengths(shape, subject)
@@ -102,15 +115,17 @@ class Float(Parameter):
                 value = _check.spread(value, shape, name, subject)
             numbers[name] = value
         kind = _check.floating(dtype, subject)
-        _check_bounds(numbers, bool(log), kind, subject)
+        check_bounds(numbers, bool(log), kind, subject)
         if precision is not None:
-            _round_bounds(numbers, bool(log), precision, kind, subject)
+            round_bounds(numbers, bool(log), precision, kind, subject)
         settings = {"log": bool(log), "precision": precision, "shape": shape, "dtype": kind}
         for name, value in (numbers | settings).items():
             object.__setattr__(self, name, value)
         if self.init is not None:
             self._refuse_illegal(np.broadcast_to(self.init, shape), "init")
             object.__setattr__(self, "init", self.init.astype(kind))
+        rules = {"sample": sample, "mutate": mutate, "active": active}
+        extend(self, subject, init=init, confidence=confidence, **rules)
 
     def __repr__(self) -> str:
         shown = {
@@ -223,6 +238,17 @@ class Float(Parameter):
         moved = moving(a, proposal).reshape(self.shape)
         return jnp.where(moved, self.shifted(x, jnp.copysign(far, noise)), x)
 
+    def spacing(self, x: jax.Array) -> jax.Array:
+        """How far the nearest other legal values are, 0 where numbers are not rounded.
+
+        Args:
+            x: coordinates.
+
+        Returns:
+            Distances in units of the range, or of `scale`.
+        """
+        return jnp.broadcast_to(self._least(x), self.shape)
+
     def shifted(self, x: jax.Array, change: jax.Array) -> jax.Array:
         """Coordinates plus a change, reflected once at the bounds.
 
@@ -306,98 +332,3 @@ class Float(Parameter):
                 f"`{self!r}`: `{what}` must have at most {self.precision} {digits}, but got"
                 f" {_check.spell(given)}. Round it to {_check.spell(legal)}."
             )
-
-
-def _positions(
-    bounds: tuple[Any, ...], low: Any, high: Any, fmt: Any, subject: str
-) -> tuple[Any, Any, Any]:
-    """Bounds and format, whether given by position or by name."""
-    if len(bounds) == 1 and high is None:
-        bound = _check.spell(bounds[0])
-        raise ValueError(
-            f"`{subject}`: one bound alone must be named, for it could be either."
-            f" Write float(0, {bound}) for a range from 0, float(low={bound}) or"
-            f" float(high={bound}) for one bound only."
-        )
-    names = {"low": low, "high": high, "fmt": fmt}
-    if len(bounds) > len(names):
-        raise TypeError(
-            f"`{subject}`: `float` takes at most low, high and fmt by position. Name the others."
-        )
-    for name, value in zip(names, bounds, strict=False):
-        if names[name] is not None:
-            raise TypeError(f"`{subject}`: `{name}` is given twice. Give it once.")
-        names[name] = value
-    return names["low"], names["high"], names["fmt"]
-
-
-def _read_format(fmt: Any, subject: str) -> tuple[bool, int]:
-    """Whether a format is logarithmic, and its precision."""
-    found = re.fullmatch(r"0?\.(\d+)([fg])", fmt) if isinstance(fmt, str) else None
-    if found is None or int(found[1]) < (found[2] == "g") or (found[1][0] == "0" != found[1]):
-        error = ValueError if isinstance(fmt, str) else TypeError
-        raise error(
-            f'`{subject}`: `fmt` must be like "0.2f" (two decimals) or "0.2g" (log-uniform,'
-            f" two significant digits), but got {fmt!r}. Write one of these two."
-        )
-    return found[2] == "g", int(found[1])
-
-
-def _check_bounds(numbers: dict[str, Any], log: bool, dtype: Any, subject: str) -> None:
-    """Refuse bounds and scales that make no range."""
-    low, high, scale = numbers["low"], numbers["high"], numbers["scale"]
-    if np.any(scale <= 0):
-        raise ValueError(f"`{subject}`: `scale > 0` must hold. Give a positive scale.")
-    limits, bounds = jnp.finfo(dtype), [bound for bound in (low, high) if bound is not None]
-    if any(np.any(np.abs(bound) > float(limits.max)) for bound in bounds):
-        raise ValueError(
-            f"`{subject}`: bounds must fit into {dtype.name}, whose greatest number is"
-            f" {float(limits.max):.3g}. Leave a bound out to have none."
-        )
-    if log and len(bounds) < 2:
-        raise ValueError(
-            f"`{subject}`: a logarithmic scale needs two bounds."
-            " Give both, as in float(1e-5, 1e-1, log=True)."
-        )
-    if log and any(np.any(bound < float(limits.tiny)) for bound in bounds):
-        raise ValueError(
-            f"`{subject}`: `low > 0` must hold on a logarithmic scale."
-            f" Give positive bounds, at least {float(limits.tiny):.2g}."
-        )
-    if len(bounds) == 2:
-        if np.any(scale != 1):
-            raise ValueError(
-                f"`{subject}`: `scale` has no meaning between two bounds. Leave it out."
-            )
-        if np.any(low > high):
-            raise ValueError(f"`{subject}`: `low < high` must hold. Swap them.")
-        if np.any(low.astype(dtype) == high.astype(dtype)):
-            raise ValueError(
-                f"`{subject}`: `low < high` must hold in {dtype.name}. Set them apart, or put"
-                " the number itself into the space: it is then a constant."
-            )
-
-
-def _round_bounds(
-    numbers: dict[str, Any], log: bool, precision: int, dtype: Any, subject: str
-) -> None:
-    """Move bounds inwards to legal decimals; refuse if there are none, or too many to tell."""
-    bounds = [bound for bound in (numbers["low"], numbers["high"]) if bound is not None]
-    most = min(jnp.finfo(dtype).precision, 6)  # coordinates are float32 at best
-    needed = precision
-    if not log:
-        largest = max(float(np.max(np.abs(bound))) for bound in bounds or [numbers["scale"]])
-        needed = precision + max(0, math.ceil(math.log10(largest)) if largest else 0)
-    if needed > most:
-        raise ValueError(
-            f"`{subject}`: {needed} significant digits are asked for, but {dtype.name} tells"
-            f" only {most} apart. Lower the precision, or leave it out."
-        )
-    for name, sign in (("low", 1), ("high", -1)):
-        if numbers[name] is not None:
-            numbers[name] = np.asarray(inward(numbers[name], precision, log, sign))
-    if len(bounds) == 2 and np.any(numbers["low"] > numbers["high"]):
-        raise ValueError(
-            f"`{subject}`: no number with precision {precision} lies between the bounds."
-            " Raise the precision, or widen the bounds."
-        )

@@ -1,6 +1,7 @@
 """Whole numbers: all of a range, multiples or powers; uniform or log-uniform."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from jaxhop import _noise
 from jaxhop.space import _check
+from jaxhop.space._extras import extend
 from jaxhop.space._index import Index, stepped, upwards, whole_steps
 from jaxhop.space._parameter import Parameter, Proposal, moving
 
@@ -34,6 +36,13 @@ class Int(Parameter):
             arrays. Default (): one number.
         init: where a search starts. Default None: the middle one of the legal values (on
             the logarithmic scale if `log`).
+        confidence: how far draws trust `init`: "low", "medium", "high" or a number in (0, 1].
+            Default None: not at all.
+        active: which entries of an array are used, as a function of the candidate; see
+            `jaxhop.Space`. Default None: all.
+        sample: `sample(rng)` returns a legal value, for Python objectives. Default None.
+        mutate: `mutate(rng, value)` or `mutate(rng, value, temperature)` returns a legal value
+            near another one, likewise. Default None.
 
     Raises:
         ValueError: if the arguments contradict each other or leave no legal value.
@@ -62,6 +71,10 @@ class Int(Parameter):
         power_of: int | None = None,
         shape: int | tuple[int, ...] = (),
         init: Any = None,
+        confidence: float | str | None = None,
+        active: Callable[[Any], Any] | None = None,
+        sample: Callable[..., Any] | None = None,
+        mutate: Callable[..., Any] | None = None,
     ) -> None:
         settings = {"log": bool(log), "multiple_of": multiple_of, "power_of": power_of}
         subject = _check.call("int", low, high, **settings)
@@ -83,6 +96,8 @@ class Int(Parameter):
         self._refuse_range(subject)
         if self.init is not None:
             self._refuse_illegal(self.init, "init")
+        rules = {"sample": sample, "mutate": mutate, "active": active}
+        extend(self, subject, init=init, confidence=confidence, **rules)
 
     def __repr__(self) -> str:
         return _check.call(
@@ -109,8 +124,8 @@ class Int(Parameter):
         elif self.log:
             value = np.rint(np.sqrt(self.low) * np.sqrt(self.high)).astype(np.int64)
         else:
-            first, last = self._numbers()
-            value = self._value(np, (first + last) // 2)
+            first, last = self.numbers()
+            value = self.value_of(np, (first + last) // 2)
         return self.to_python(None, np.broadcast_to(value, self.shape).astype(np.int32))
 
     def validate(self, value: Any) -> None:
@@ -132,10 +147,10 @@ class Int(Parameter):
             number = xp.sum(number[..., None] > _powers(self.power_of), axis=-1)
         # Wraps round where 32 bits are not enough, as JAX does.
         with np.errstate(over="ignore"):
-            return xp.asarray(number.astype(np.int32) - self._numbers()[0].astype(np.int32))
+            return xp.asarray(number.astype(np.int32) - self.numbers()[0].astype(np.int32))
 
     def decode(self, coordinates: Any) -> jax.Array:
-        return self._value(jnp, jnp.asarray(coordinates) + self._numbers()[0].astype(np.int32))
+        return self.value_of(jnp, jnp.asarray(coordinates) + self.numbers()[0].astype(np.int32))
 
     def to_python(self, coordinates: Any, decoded: Any) -> Any:
         del coordinates
@@ -167,16 +182,29 @@ class Int(Parameter):
         new = stepped(at, self._index.last, steps, up).astype(jnp.int32)
         return jnp.where(moving(a, proposal).reshape(self.shape), new, x)
 
+    def spacing(self, value: np.ndarray) -> np.ndarray:
+        """How far a value's neighbours are.
+
+        Args:
+            value: legal values on the host.
+
+        Returns:
+            Distances in units of the range.
+        """
+        if self.log:
+            return np.log1p(1 / value) / self._logarithms()[1]
+        return 1 / (self._index.last + 1.0)
+
     def transfer(self, base: Any, moved: Any, onto: Any) -> jax.Array:
         return self._index.transfer(base, moved, onto)
 
     @property
     def _index(self) -> Index:
-        first, last = self._numbers()
+        first, last = self.numbers()
         return Index((last - first).astype(np.uint32), ordinal=True, shape=self.shape)
 
-    def _numbers(self) -> tuple[np.ndarray, np.ndarray]:
-        """int64 numbers of the first and last legal value: the factor, exponent or value."""
+    def numbers(self) -> tuple[np.ndarray, np.ndarray]:
+        """int64 numbers of the first and the last legal value: factors, exponents or values."""
         if self.multiple_of is not None:
             return -(-self.low // self.multiple_of), self.high // self.multiple_of
         if self.power_of is not None:
@@ -185,8 +213,16 @@ class Int(Parameter):
             return first, np.sum(powers <= self.high[..., None], axis=-1) - 1
         return self.low, self.high
 
-    def _value(self, xp: Any, number: Any) -> Any:
-        """The legal value with a number, by numpy or jax.numpy."""
+    def value_of(self, xp: Any, number: Any) -> Any:
+        """The legal values with some numbers.
+
+        Args:
+            xp: numpy or jax.numpy.
+            number: integers, as `numbers` counts.
+
+        Returns:
+            Integers.
+        """
         if self.multiple_of is not None:
             return number * self.multiple_of
         if self.power_of is not None:
@@ -211,7 +247,7 @@ class Int(Parameter):
             raise ValueError(
                 f"`{subject}`: `low >= 1` must hold on a logarithmic scale. Raise low."
             )
-        first, last = self._numbers()
+        first, last = self.numbers()
         if np.any(first > last):
             kind = "multiple" if self.multiple_of else "power"
             what = f"{kind} of {self.multiple_of or self.power_of}"

@@ -1,18 +1,24 @@
 """Candidates in the user's own structure, matched with the tree of a space leaf by leaf."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from numbers import Number
 from typing import Any
 
 import jax
+import numpy as np
 
 from jaxhop.space import _check
+from jaxhop.space._fidelity import Fidelity
 from jaxhop.space._parameter import Parameter
 
 _MISSING = object()
 
 
 def match(
-    tree: Any, candidate: Any, missing: Callable[[Any, Parameter], Any]
+    tree: Any,
+    candidate: Any,
+    missing: Callable[[Any, Parameter], Any],
+    path: tuple[Any, ...] = (),
 ) -> list[tuple[Any, Any]]:
     """The leaves of a candidate, checked against the structure of a space.
 
@@ -21,6 +27,7 @@ def match(
         candidate: a tree of the same structure; dicts may lack keys, and tuples may be lists.
         missing: called with the path and the parameter wherever the candidate has no value;
             returns the value, or raises.
+        path: where the tree is in a larger one.
 
     Returns:
         Path and value of each leaf, in the order in which JAX flattens the tree.
@@ -28,7 +35,22 @@ def match(
     Raises:
         ValueError: if the structures differ or a constant has another value.
     """
-    return list(_walk(tree, candidate, (), missing))
+    return list(_walk(tree, candidate, path, missing))
+
+
+def numbers_in(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """The numbers and arrays in a value that is a pytree itself.
+
+    Args:
+        value: any pytree; what is no number, such as a model's functions, is passed over.
+        path: where it is.
+
+    Returns:
+        Paths and values.
+    """
+    for inner, leaf in jax.tree_util.tree_leaves_with_path(value):
+        if np.ndim(leaf) or isinstance(leaf, Number):
+            yield (*path, *inner), leaf
 
 
 def _walk(tree: Any, given: Any, path: tuple[Any, ...], missing: Any) -> Any:
@@ -50,12 +72,24 @@ def _walk(tree: Any, given: Any, path: tuple[Any, ...], missing: Any) -> Any:
 def _leaf(leaf: Any, given: Any, path: tuple[Any, ...], missing: Any) -> Any:
     if isinstance(leaf, Parameter):
         return missing(path, leaf) if given is _MISSING else given
+    if isinstance(leaf, Fidelity):
+        return _level(leaf, given, path)
     if given is not _MISSING and given is not leaf and not _check.equal(leaf, given):
         raise ValueError(
             f"`{_check.path_name(path)}`: this is the constant {_check.spell(leaf)} of the space,"
             f" but got {_check.spell(given)}. Leave it out, or give the constant."
         )
     return leaf
+
+
+def _level(leaf: Fidelity, given: Any, path: tuple[Any, ...]) -> Any:
+    if given is _MISSING or given is leaf:
+        return leaf.high
+    try:
+        leaf.validate(given)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"`{_check.path_name(path)}`: {error}") from None
+    return given
 
 
 def _dict_values(keys: list[Any], given: Any, path: tuple[Any, ...]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The chosen one of options that are not all numbers, as a JAX objective sees it."""
+"""The chosen one of several options, as a JAX objective sees it."""
 
 import inspect
 from collections.abc import Callable
@@ -42,6 +42,18 @@ class Options:
                     return position
         return None
 
+    def values(self, parts: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Every option with values in place of its parameters.
+
+        Args:
+            parts: one for each parameter of each option.
+
+        Returns:
+            One for each option.
+        """
+        del parts
+        return tuple(self.options)
+
 
 def _refuse(what: str) -> Callable[..., NoReturn]:
     def refuse(self: "Option", *arguments: Any) -> NoReturn:
@@ -64,6 +76,10 @@ class Option:
     Args:
         index: int32 position of the option among the options, traced.
         choices: the options.
+        parts: values of the parameters of all options, traced.
+
+    Attributes:
+        index: int32 position of the option among the options, traced.
 
     Example:
         >>> option = Option(jnp.int32(1), Options(("relu", "tanh")))
@@ -73,25 +89,32 @@ class Option:
         2.0
     """
 
-    def __init__(self, index: Any, choices: Options) -> None:
+    def __init__(self, index: Any, choices: Options, parts: tuple[Any, ...] = ()) -> None:
         self.index = index
         self.choices = choices
+        self.parts = parts
 
-    def tree_flatten(self) -> tuple[tuple[Any], Options]:
-        """The traced index, and the static options."""
-        return (self.index,), self.choices
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """Every option with values in place of its parameters, chosen or not."""
+        return self.choices.values(self.parts)
+
+    def tree_flatten(self) -> tuple[tuple[Any, ...], Options]:
+        """The traced index and values, and the static options."""
+        return (self.index, self.parts), self.choices
 
     @classmethod
-    def tree_unflatten(cls, choices: Options, children: tuple[Any]) -> "Option":
+    def tree_unflatten(cls, choices: Options, children: tuple[Any, ...]) -> "Option":
         """An option from its traced and its static part."""
-        return cls(children[0], choices)
+        return cls(children[0], choices, children[1])
 
     def switch(self, *functions: Callable[..., Any]) -> Any:
         """The result of one of several functions: the one at the option's position.
 
         Args:
-            *functions: one for each option, in their order; each is called with its option,
-                or without arguments if it takes none. All return pytrees of the same shapes.
+            *functions: one for each option, in their order; each is called with its option (with
+                values in place of parameters), or without arguments if it takes none. All return
+                pytrees of the same shapes.
 
         Returns:
             What the function of the chosen option returned.
@@ -99,7 +122,7 @@ class Option:
         Raises:
             ValueError: if there are not as many functions as options.
         """
-        options = self.choices.options
+        options = self.values
         if len(functions) != len(options):
             raise ValueError(
                 f"`option.switch`: the {len(options)} options ({self.choices!r}) need one"

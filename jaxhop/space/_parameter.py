@@ -2,12 +2,15 @@
 
 import abc
 import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jaxhop import _noise
+from jaxhop.space import _check
+from jaxhop.space._rules import Rules
 
 
 class Proposal(NamedTuple):
@@ -87,7 +90,17 @@ class Coordinates(abc.ABC):
 
 
 class Parameter(Coordinates):
-    """One leaf of a search space: its legal values, and their coordinates."""
+    """One leaf of a search space: its legal values, and their coordinates.
+
+    Attributes:
+        confidence: how far draws trust the initial value, in (0, 1]; None for not at all.
+        active: how many of an array's entries are used, as a function of the candidate.
+        rules: the user's own Python functions in place of draws and moves.
+    """
+
+    confidence: float | None = None
+    active: Callable[[Any], Any] | None = None
+    rules: Rules | None = None
 
     @abc.abstractmethod
     def initial(self) -> Any:
@@ -138,6 +151,108 @@ class Parameter(Coordinates):
         Returns:
             A Python scalar, a NumPy array, or the user's own object.
         """
+
+    # A parameter may be made of several: all of those below are about its leaves, which most
+    # parameters have just one of, themselves.
+
+    def leaves(self) -> "tuple[Parameter, ...]":
+        """The parameters that have coordinates of their own."""
+        return (self,)
+
+    def guards(self) -> "Sequence[tuple[int, int] | None]":
+        """For each leaf when it counts: position of a leaf and the option that it must be at."""
+        return (None,) * len(self.leaves())
+
+    def places(self) -> list[tuple[Any, ...]]:
+        """For each leaf its path from here."""
+        return [() for _ in self.leaves()]
+
+    def starts(self) -> list[Any]:
+        """The initial host value of each leaf."""
+        return [self.initial()]
+
+    def join(self, values: Any) -> Any:
+        """The whole value from one for each leaf, as a JAX objective sees it.
+
+        Args:
+            values: one for each of `leaves()`.
+
+        Returns:
+            The value.
+        """
+        (value,) = values
+        return value
+
+    def split(self, value: Any) -> list[Any]:
+        """One value for each leaf.
+
+        Args:
+            value: a legal value, on the host or traced.
+
+        Returns:
+            One for each of `leaves()`.
+        """
+        return [value]
+
+    def checked(self, value: Any, path: tuple[Any, ...]) -> list[Any]:
+        """One legal value for each leaf.
+
+        Args:
+            value: any host object.
+            path: where the parameter is in its space.
+
+        Returns:
+            One for each of `leaves()`.
+
+        Raises:
+            ValueError: if the value is not legal; the message names its place.
+            TypeError: if it is not even of the right type.
+        """
+        if self.active is not None:  # which of its entries count is known to the space only
+            return [value]
+        try:
+            self.validate(value)
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"`{_check.path_name(path)}`: {error}") from None
+        return self.split(value)
+
+    def completed(self, partial: Any, path: tuple[Any, ...]) -> Any:
+        """A whole value from a part of one; see `Space.complete`.
+
+        Args:
+            partial: what the user gave.
+            path: where the parameter is in its space.
+
+        Returns:
+            A value, not checked.
+        """
+        del path
+        return partial
+
+    def collected(self, lists: Sequence[list[Any]], rows: "list[int] | None") -> list[Any]:
+        """Values as a user reads them, from those of the leaves.
+
+        Args:
+            lists: for each leaf, a list of host values.
+            rows: which of them; None for all.
+
+        Returns:
+            A list of values.
+        """
+        (own,) = lists
+        return own if rows is None else [own[row] for row in rows]
+
+    def named(self, value: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:
+        """The entries of a table that a value fills.
+
+        Args:
+            value: a host value.
+            path: where the parameter is in its space.
+
+        Returns:
+            Paths and values.
+        """
+        yield path, value
 
     def sample(self, key: Any) -> Any:
         """A random legal value.

@@ -1,5 +1,6 @@
 """Orders of n things, moved as tours are: segments reversed, shifted, or two things swapped."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from jaxhop import _noise
 from jaxhop.space import _check
+from jaxhop.space._extras import extend
 from jaxhop.space._parameter import Parameter, Proposal
 
 _WORDS = 4  # a move takes up to four words, however short the permutation
@@ -29,6 +31,11 @@ class Permutation(Parameter):
     Args:
         n: how many numbers, at least 2.
         init: where a search starts. Default None: 0, 1, ..., n - 1.
+        confidence: how far draws trust `init`: "low", "medium", "high" or a number in (0, 1].
+            Default None: not at all.
+        sample: `sample(rng)` returns a permutation, for Python objectives. Default None.
+        mutate: `mutate(rng, value)` or `mutate(rng, value, temperature)` returns a permutation
+            near another one, likewise. Default None.
 
     Raises:
         ValueError: if n is too small, or `init` is not a permutation.
@@ -42,8 +49,18 @@ class Permutation(Parameter):
     n: int
     init: np.ndarray | None
 
-    def __init__(self, n: int, init: Any = None) -> None:
-        object.__setattr__(self, "n", _check.whole(n, "n", _check.call("permutation", n), 2))
+    def __init__(
+        self,
+        n: int,
+        init: Any = None,
+        *,
+        confidence: float | str | None = None,
+        sample: Callable[..., Any] | None = None,
+        mutate: Callable[..., Any] | None = None,
+    ) -> None:
+        subject = _check.call("permutation", n)
+        object.__setattr__(self, "n", _check.whole(n, "n", subject, 2))
+        extend(self, subject, init=init, confidence=confidence, sample=sample, mutate=mutate)
         if init is not None:
             self._refuse_illegal(init, "init")
             init = np.asarray(init).astype(np.int32)

@@ -1,6 +1,7 @@
 """Unbounded parameters in the shape of a pytree of arrays, such as network weights."""
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxhop.space import _check
+from jaxhop.space._composite import Composite
 from jaxhop.space._float import Float
-from jaxhop.space._parameter import Parameter, Proposal
+from jaxhop.space._match import numbers_in
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
-class Weights(Parameter):
+class Weights(Composite):
     """Unbounded parameters in the shape of a pytree of arrays; `jaxhop.weights`.
 
     The search starts at the arrays given. Floating arrays are searched and keep their dtype;
@@ -106,14 +108,6 @@ class Weights(Parameter):
             )
         return [leaf for leaf, e in zip(flat, self.entries, strict=True) if isinstance(e, Float)]
 
-    @property
-    def size(self) -> int:
-        return sum(leaf.size for leaf in self.leaves())
-
-    @property
-    def pairs(self) -> int:
-        return sum(leaf.pairs for leaf in self.leaves())
-
     def initial(self) -> Any:
         return self.join(np.asarray(leaf.initial(), leaf.dtype) for leaf in self.leaves())
 
@@ -121,38 +115,22 @@ class Weights(Parameter):
         for leaf, part in zip(self.leaves(), self.split(value), strict=True):
             leaf.validate(part)
 
-    def encode(self, value: Any) -> tuple[jax.Array, ...]:
-        parts = zip(self.leaves(), self.split(value), strict=True)
-        return tuple(leaf.encode(part) for leaf, part in parts)
-
-    def decode(self, coordinates: Any) -> Any:
-        parts = zip(self.leaves(), coordinates, strict=True)
-        return self.join(leaf.decode(part) for leaf, part in parts)
-
     def to_python(self, coordinates: Any, decoded: Any) -> Any:
         del coordinates
         return self.join(np.asarray(part) for part in self.split(decoded))
 
-    def draw(self, a: jax.Array, b: jax.Array) -> tuple[jax.Array, ...]:
-        return tuple(leaf.draw(a[own], b[own]) for leaf, own in self._slices())
+    def starts(self) -> list[Any]:
+        return [leaf.initial() for leaf in self.leaves()]
 
-    def move(
-        self, a: jax.Array, b: jax.Array, x: tuple[jax.Array, ...], proposal: Proposal
-    ) -> tuple[jax.Array, ...]:
-        return tuple(
-            leaf.move(a[own], b[own], part, proposal._replace(forced=proposal.forced - own.start))
-            for (leaf, own), part in zip(self._slices(), x, strict=True)
-        )
+    def collected(self, lists: Sequence[list[Any]], rows: list[int] | None) -> list[Any]:
+        chosen = range(len(lists[0])) if rows is None else rows
+        columns = list(zip(self.leaves(), lists, strict=True))
+        return [
+            self.join(np.asarray(own[row], leaf.dtype) for leaf, own in columns) for row in chosen
+        ]
 
-    def transfer(self, base: Any, moved: Any, onto: Any) -> tuple[jax.Array, ...]:
-        parts = zip(self.leaves(), base, moved, onto, strict=True)
-        return tuple(leaf.transfer(*three) for leaf, *three in parts)
-
-    def _slices(self) -> list[tuple[Float, slice]]:
-        """Each leaf with its part of the coordinates, counted flat."""
-        ends = np.cumsum([leaf.pairs for leaf in self.leaves()]).tolist()
-        starts = [0, *ends[:-1]]
-        return list(zip(self.leaves(), map(slice, starts, ends), strict=True))
+    def named(self, value: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:
+        return numbers_in(value, path)
 
 
 def _is_floating(leaf: Any) -> bool:

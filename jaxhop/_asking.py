@@ -1,0 +1,323 @@
+"""Where the candidates of a Python objective come from, and where their values go."""
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax._src import xla_bridge  # nothing public tells
+
+from jaxhop import _noise
+from jaxhop._trials import PHASES
+from jaxhop.algorithms import Proposals, Sequential, sequential
+from jaxhop.space import Space, Store
+
+ATTEMPTS = 8
+"""Asks in a row that bring nothing new before candidates are drawn at random."""
+
+_DRAWN = 64
+_DECODED = 64
+_LISTED = 2**17  # finite spaces up to this size are searched to the last candidate
+_INITIAL, _EXPLORE = PHASES.index("initial"), PHASES.index("explore")
+
+Point = tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class Row:
+    """A candidate on its way to the objective.
+
+    Attributes:
+        point: its coordinates.
+        candidate: what the objective gets.
+        key: bytes that are equal for equal candidates.
+        phase: position in `PHASES`.
+        temperature: with which it was made.
+        turn: number of its round, or of its rung, where there are such.
+        index: its number in the round, or among all candidates of the rungs.
+        full: whether its value can be the best: that of a low fidelity cannot.
+    """
+
+    point: Point
+    candidate: Any
+    key: bytes
+    phase: int
+    temperature: float = 1.0
+    turn: int = 0
+    index: int = 0
+    full: bool = True
+
+
+class Asker(Protocol):
+    """Hands out candidates and takes in values; the only state between the two."""
+
+    store: Store
+    """The values of parameters that live in Python."""
+
+    def more(self, progress: float, wanted: int, screen: bool) -> list[Row]:
+        """New candidates.
+
+        Args:
+            progress: used share of the budget.
+            wanted: how many; there may be more or fewer of them.
+            screen: whether to think about each.
+
+        Returns:
+            Candidates; none if the space holds none that was not tried.
+        """
+        ...
+
+    def tell(self, rows: Sequence[Row], values: np.ndarray) -> np.ndarray:
+        """Takes in values.
+
+        Args:
+            rows: the candidates, in any order.
+            values: float64[n], minimised; infinite where there is none.
+
+        Returns:
+            bool[n], whether the search goes on from each.
+        """
+        ...
+
+
+class Tried:
+    """What was handed out, so that nothing is evaluated twice.
+
+    Args:
+        space: the space.
+        allow: whether duplicates are allowed.
+    """
+
+    def __init__(self, space: Space, allow: bool) -> None:
+        self._keys: set[bytes] = set()
+        self._allow = allow
+        # With fidelities one candidate has several keys.
+        counted = not allow and space.fidelity is None
+        self._cardinality = space.cardinality if counted else None
+
+    @property
+    def all(self) -> bool:
+        """Whether no candidate is left."""
+        return self._cardinality is not None and len(self._keys) >= self._cardinality
+
+    def new(self, key: bytes) -> bool:
+        """Notes a candidate.
+
+        Args:
+            key: its key.
+
+        Returns:
+            Whether it is to be evaluated.
+        """
+        if self._allow:
+            return True
+        before = len(self._keys)
+        self._keys.add(key)
+        return len(self._keys) > before
+
+    def holds(self, key: bytes) -> bool:
+        """Whether a candidate was noted before."""
+        return not self._allow and key in self._keys
+
+
+class OneByOne:
+    """Asks a `Sequential` algorithm for a few candidates at a time.
+
+    Args:
+        algorithm: the algorithm.
+        space: the space.
+        seed: of everything random.
+        tried: what was handed out already.
+    """
+
+    def __init__(self, algorithm: Sequential, space: Space, seed: int, tried: Tried) -> None:
+        self._algorithm = algorithm
+        self._space = space
+        self._tried = tried
+        self._stream = int(np.random.SeedSequence(seed).generate_state(1)[0])
+        self._asks = 0
+        self.store = Store()
+        self._rest: Iterator[Any] | None = None
+        self._seed = seed
+        self._draw: Any = None
+        self._total: int | None = None
+        self._out: dict[int, Row] = {}  # handed out, and not told yet
+        self.state = algorithm.init()
+
+    def expect(self, evaluations: int | None) -> None:
+        """Says how many more evaluations there will be; None if nobody knows."""
+        total = None if evaluations is None else int(self.state.told) + evaluations
+        self._algorithm = sequential(self._space, evaluations=total)
+
+    def first(self, candidates: Sequence[Any]) -> list[Row]:
+        """Rows of candidates that the user or the space gave.
+
+        Args:
+            candidates: whole candidates; None stands for the space's own.
+
+        Returns:
+            One row for each that is new.
+        """
+        rows = [self.row(given, _INITIAL) for given in candidates]
+        rows = [row for row in rows if self._tried.new(row.key)]
+        self._out |= {id(row): row for row in rows}
+        return rows
+
+    def row(self, given: Any, phase: int) -> Row:
+        """A row for a whole candidate; None stands for the space's own."""
+        space = self._space
+        found = space.initial() if given is None else space.encode(given, self.store)
+        point = jax.tree.map(np.asarray, found)
+        (candidate,), (key,) = space.decoded_many(stacked([point]), self.store)
+        row = Row(point, candidate, key, phase)
+        self._place(row, -1)
+        return row
+
+    def more(self, progress: float, wanted: int, screen: bool) -> list[Row]:
+        """New candidates; see `Asker.more`."""
+        with on_cpu():
+            rows = [] if self._tried.all else self._found(progress, wanted, screen)
+        self._out |= {id(row): row for row in rows}
+        return rows
+
+    def tell(self, rows: Sequence[Row], values: np.ndarray) -> np.ndarray:
+        """Takes in values; see `Asker.tell`."""
+        for row in rows:
+            self._out.pop(id(row), None)
+        points = stacked([row.point for row in rows])
+        with on_cpu():
+            self.state, accepted = self._algorithm.tell(self.state, points, values)
+        return accepted
+
+    def _found(self, progress: float, wanted: int, screen: bool) -> list[Row]:
+        algorithm = self._algorithm
+        if screen:
+            self.state = algorithm.learn(self.state)
+        pending = stacked([row.point for row in self._out.values()]) if self._out else None
+        for attempt in range(ATTEMPTS):
+            screen &= not attempt  # what is best by far is tried already
+            proposals = algorithm.ask(self.state, self._key(), progress, wanted, screen, pending)
+            if rows := self._new(proposals, wanted):
+                return rows
+        # All that is near the best was tried: moves go on from any point.
+        for _ in range(ATTEMPTS):
+            key = self._key()
+            held = np.flatnonzero(self.state.numbers >= 0)
+            values = self.state.values.copy()
+            values[held] = values[np.random.default_rng(key).permutation(held)]
+            state = self.state._replace(values=values)
+            if rows := self._new(algorithm.ask(state, key, progress, wanted), wanted):
+                return rows
+        return self._left(wanted)
+
+    def _left(self, wanted: int) -> list[Row]:
+        """Candidates from where moves do not lead."""
+        for _ in range(ATTEMPTS):
+            if rows := self._new(self._random(), wanted):
+                return rows
+        return self._listed(wanted)
+
+    def _key(self) -> np.ndarray:
+        self._asks += 1
+        return np.array([self._stream, self._asks & 0xFFFFFFFF], np.uint32)
+
+    def _new(self, proposals: Proposals, wanted: int) -> list[Row]:
+        """The first proposals that were not tried."""
+        rows: list[Row] = []
+        first, number, width = 0, len(proposals.phase), wanted
+        while first < number and len(rows) < wanted:
+            some = slice(first, min(first + width, number))
+            # Where the first ones are known already, most others may be.
+            first, width = some.stop, min(4 * width, _DECODED)
+            points, candidates, keys = self._made(proposals, some)
+            heat, phase = proposals.temperature[some].tolist(), proposals.phase[some].tolist()
+            for at, key in enumerate(keys):
+                point = rows_at(points, at)
+                row = Row(point, candidates[at], key, phase[at], heat[at])
+                self._place(row, some.start + at)
+                if self._tried.new(row.key):
+                    rows.append(row)
+                    if len(rows) == wanted:
+                        break
+        return rows
+
+    def _place(self, row: Row, position: int) -> None:
+        """What else is to be said of a row: nothing, where there are no rungs."""
+
+    def _made(self, proposals: Proposals, some: slice) -> tuple[Point, list[Any], list[bytes]]:
+        points = rows_at(proposals.points, some)
+        if not self._space.python:
+            return points, *self._space.decoded_many(points)
+        origins = rows_at(proposals.origins, some)
+        heat = proposals.temperature[some]
+        return self._space.materialise(self.store, points, origins, proposals.drawn[some], heat)
+
+    def _random(self) -> Proposals:
+        """Candidates from the prior, for when moves lead nowhere new."""
+        if self._draw is None:
+            self._draw = _drawn(self._space)
+        points = jax.device_get(self._draw(self._key()))
+        return Proposals(
+            points=points,
+            origins=points,
+            drawn=np.ones(_DRAWN, bool),
+            phase=np.full(_DRAWN, _EXPLORE, np.int8),
+            temperature=np.ones(_DRAWN, np.float32),
+        )
+
+    def _listed(self, wanted: int) -> list[Row]:
+        """What is left of a finite space, in random order."""
+        cardinality = self._space.cardinality
+        if self._space.python or cardinality is None or cardinality > _LISTED:
+            return []
+        if self._rest is None:
+            candidates = list(self._space.candidates())
+            order = np.random.default_rng(self._seed).permutation(len(candidates))
+            self._rest = iter([candidates[i] for i in order])
+        rows: list[Row] = []
+        for candidate in self._rest:
+            if self._tried.new((row := self.row(candidate, _EXPLORE)).key):
+                rows.append(row)
+                if len(rows) == wanted:
+                    break
+        return rows
+
+
+def on_cpu() -> Any:
+    """A context in which algorithms run on the CPU, whatever the objective runs on."""
+    return jax.default_device(_cpu())
+
+
+def keep_to_cpu() -> None:
+    """Keeps JAX off the accelerators of this process, unless it is on them already.
+
+    They belong to the workers, and JAX would take most of their memory.
+    """
+    if not xla_bridge.backends_are_initialized() and not getattr(
+        jax.config, "jax_platforms", None
+    ):
+        jax.config.update("jax_platforms", "cpu")
+
+
+@functools.cache
+def _cpu() -> Any:
+    return jax.local_devices(backend="cpu")[0]
+
+
+def stacked(points: Sequence[Point]) -> Point:
+    """Points as one, with a leading axis."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *points)
+
+
+def rows_at(points: Point, index: Any) -> Point:
+    """Some of the points that are stacked along a leading axis, or one of them."""
+    return jax.tree.map(lambda leaf: leaf[index], points)
+
+
+def _drawn(space: Space) -> Any:
+    """A compiled function from a key to `_DRAWN` points."""
+    index = jnp.arange(_DRAWN, dtype=jnp.uint32)
+    return jax.jit(lambda key: jax.vmap(lambda i: space.draw(_noise.fold_in(key, i)))(index))

@@ -1,0 +1,164 @@
+"""Candidates of a Python objective from an algorithm that works in rounds."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxhop import _noise
+from jaxhop._asking import Point, Row, on_cpu, rows_at, stacked
+from jaxhop._trials import PHASES
+from jaxhop.algorithms import Algorithm, Batch
+from jaxhop.space import Space, Store, written_out
+
+_ATTEMPTS = 8  # rounds in a row that bring nothing new before the space counts as used up
+_EXPLORE = PHASES.index("explore")
+
+
+class _Round(NamedTuple):
+    key: Any
+    progress: Any
+
+
+class InRounds:
+    """Asks an `Algorithm` for a population at a time.
+
+    A round is told as far as it is evaluated when more candidates are wanted; a value that comes
+    later is not told any more, for the algorithm knows the candidates of one round only. Values of
+    candidates that were tried before are looked up.
+
+    Args:
+        algorithm: the algorithm.
+        space: the space.
+        population: candidates a round.
+        seed: of everything random.
+        points: the first candidates.
+        allow: whether duplicates are evaluated again.
+    """
+
+    def __init__(
+        self,
+        algorithm: Algorithm,
+        space: Space,
+        population: int,
+        seed: int,
+        points: Sequence[Point],
+        allow: bool,
+    ) -> None:
+        self.store = Store()
+        self._space = space
+        self._population = population
+        self._given = len(points)
+        self._allow = allow
+        self._known: dict[bytes, float] = {}
+        self._out: dict[bytes, list[Row]] = {}  # by what is evaluated now, others that are equal
+        self._offset: float | None = None
+        self._round = 0
+        key = np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)
+        self._run = np.asarray(_noise.fold_in(key, 1))
+        with on_cpu():
+            self.state = jax.jit(algorithm.init)(_noise.fold_in(key, 0), stacked(points))
+        self._width = algorithm.width and jax.jit(algorithm.width)
+
+        def ask(key: Any, index: Any, state: Any, progress: Any) -> Any:
+            return written_out(algorithm.ask(key, index, state, progress))
+
+        self._ask = jax.jit(jax.vmap(ask, (None, 0, None, None)))
+        self._tell = jax.jit(_told(algorithm, population))
+        self._asked: _Round | None = None
+        self._waiting: list[tuple[Row, float]] = []
+
+    def more(self, progress: float, wanted: int, screen: bool) -> list[Row]:
+        """New candidates; see `Asker.more`. A whole round, however many are wanted."""
+        del wanted, screen
+        for _ in range(_ATTEMPTS):
+            with on_cpu():
+                self._end()
+                rows = self._ask_round(np.float32(progress))
+            if new := [row for row in rows if self._new(row)]:
+                return new
+        return []
+
+    def tell(self, rows: Sequence[Row], values: np.ndarray) -> np.ndarray:
+        """Takes in values; see `Asker.tell`."""
+        for row, value in zip(rows, values.tolist(), strict=True):
+            equal = self._out.pop(row.key, ())
+            self._waiting += [(each, value) for each in (row, *equal) if each.turn == self._round]
+            if not self._allow:
+                self._known[row.key] = value
+        return np.zeros(len(rows), bool)
+
+    def _new(self, row: Row) -> bool:
+        """Whether a row is to be evaluated; its value is or will be known otherwise."""
+        if self._allow:
+            return True
+        if row.key in self._known:
+            self._waiting.append((row, self._known[row.key]))
+        elif row.key in self._out:
+            self._out[row.key].append(row)
+        else:
+            self._out[row.key] = []
+            return True
+        return False
+
+    def _ask_round(self, progress: Any) -> list[Row]:
+        key = np.asarray(_noise.fold_in(self._run, self._round))
+        self._asked = _Round(key, progress)
+        index = np.arange(self._population, dtype=np.int32)
+        width = self._population
+        if self._width is not None:
+            width = min(max(int(self._width(self.state, progress)), 1), self._population)
+        points = self._ask(key, index, self.state, progress)
+        points = rows_at(jax.device_get(points), slice(width))
+        candidates, keys = self._space.decoded_many(points)
+        first = self._given if self._round == 0 else 0
+        phase, heat = _EXPLORE, 1.0
+        if (info := getattr(self.state, "info", None)) is not None and self._round:
+            phase, heat = int(info.phase), float(info.temperature)
+        self._round += 1
+        return [
+            Row(
+                rows_at(points, row),
+                candidates[row],
+                keys[row],
+                PHASES.index("initial") if row < first else max(phase, _EXPLORE),
+                heat,
+                self._round,
+                row,
+            )
+            for row in range(width)
+        ]
+
+    def _end(self) -> None:
+        """Tells the algorithm what came in since the last round."""
+        if self._asked is None or not self._waiting:
+            return
+        points = stacked([self._waiting[0][0].point] * self._population)
+        leaves = jax.tree.leaves(points)
+        values = np.full(self._population, np.inf)
+        valid = np.zeros(self._population, bool)
+        for row, value in self._waiting:
+            for leaf, own in zip(leaves, jax.tree.leaves(row.point), strict=True):
+                leaf[row.index] = own
+            values[row.index], valid[row.index] = value, True
+        self._waiting = []
+        if self._offset is None and np.isfinite(values).any():
+            # float32 tells differences from the first value apart, not 220.53 from 220.531.
+            self._offset = float(values[np.isfinite(values)][0])
+        values = (values - (self._offset or 0.0)).astype(np.float32)
+        self.state = self._tell(*self._asked, self.state, points, valid, values)
+
+
+def _told(algorithm: Algorithm, population: int) -> Any:
+    index = jnp.arange(population, dtype=jnp.int32)
+
+    def tell(key: Any, progress: Any, state: Any, points: Any, valid: Any, values: Any) -> Any:
+        def candidate(i: Any) -> Any:
+            return rows_at(jax.tree.map(jnp.asarray, points), i)
+
+        batch = Batch(candidate, index, valid)
+        return algorithm.tell(key, state, batch, values, progress)
+
+    return tell

@@ -1,0 +1,323 @@
+"""The object form of a search: run it, look, add to it, freeze a parameter, run it again."""
+
+import copy
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxhop._arguments import parse_direction
+from jaxhop._asking import Row
+from jaxhop._budget import Budget
+from jaxhop._pruning import number
+from jaxhop._python_search import Continued, Memory
+from jaxhop._result import Result
+from jaxhop._search import search
+from jaxhop._trials import PHASES, Trial
+from jaxhop.space import Parameter, Space
+
+_GIVEN = PHASES.index("initial")
+_ALWAYS = 300  # so many candidates are thought about, one by one
+
+
+class Search:
+    """A search that goes on: each run continues from the one before.
+
+    Args:
+        *spaces: the space, any pytree; or several dicts, whose keys must differ.
+        seed: of everything random. Default 0.
+        **named: parameters and constants by name, which join the dicts.
+
+    Attributes:
+        best: the best candidate so far that obeys what is frozen; None as long as there is none.
+        best_value: its value; NaN as long as there is none.
+        history: the evaluations so far, a tuple of `Trial`; of JAX objectives those whose
+            parameters came to the host.
+        results: what the runs returned.
+
+    Raises:
+        ValueError: if two dicts have a key in common, or a parameter is wrong.
+        TypeError: if several spaces are given that are no dicts.
+
+    Example:
+        >>> import jaxhop
+        >>> search = Search(x=jaxhop.float(-1, 1), kind=jaxhop.choice("a", "b"))
+        >>> def loss(params):
+        ...     return (params["x"] - 0.5) ** 2 + (params["kind"] == "a")
+        >>> result = search.run(loss, direction="min", evaluations=40, backend="python")
+        >>> search["kind"] = "a"
+        >>> result = search.run(loss, direction="min", evaluations=20, backend="python")
+        >>> search.best["kind"], len(search.history), search.best_value >= 1
+        ('a', 60, True)
+    """
+
+    def __init__(self, *spaces: Any, seed: int = 0, **named: Any) -> None:
+        self._tree = _merged(spaces, named)
+        self._frozen: dict[Any, Any] = {}
+        self._seed = seed
+        self._space = Space(self._tree)
+        self._queue: list[Any] = []
+        self._direction: str | None = None
+        self._memory = Memory()
+        self._asked: dict[bytes, Row] = {}
+        self._trials: list[Trial] = []
+        self.results: list[Result] = []
+
+    def __repr__(self) -> str:
+        return f"Search({self._tree!r}, {len(self._trials)} evaluations)"
+
+    @property
+    def space(self) -> Space:
+        """The space that the next run searches: what is frozen is a constant of it."""
+        return self._space
+
+    @property
+    def history(self) -> tuple[Trial, ...]:
+        """The evaluations so far, in the order in which they ended."""
+        return tuple(self._trials)
+
+    @property
+    def best(self) -> Any:
+        """The best candidate so far that obeys what is frozen, or None."""
+        trial = self._best()
+        return None if trial is None else copy.deepcopy(trial.params)
+
+    @property
+    def best_value(self) -> float:
+        """The value of `best`, or NaN."""
+        trial = self._best()
+        return float("nan") if trial is None else trial.value
+
+    def __getitem__(self, name: Any) -> Any:
+        """A parameter or constant of the space by its key; the value of what is frozen."""
+        return self._node(name)[name]
+
+    def __setitem__(self, name: Any, value: Any) -> None:
+        """Freezes a parameter to a value, or replaces it by another parameter.
+
+        Args:
+            name: a key of the space.
+            value: the value, which need not be one that the parameter allows; or a parameter.
+
+        Raises:
+            KeyError: if the space has no such key.
+        """
+        self._node(name)
+        tree = {**self._tree, name: value}
+        space = Space(tree)
+        self._tree, self._space = tree, space
+        if isinstance(value, Parameter):
+            self._frozen.pop(name, None)
+        else:
+            self._frozen[name] = value
+        self._memory = Memory()
+        self._asked = {}
+
+    def __iadd__(self, candidate: Any) -> "Search":
+        """Enqueues a candidate: `search += {"lr": 0.1}`."""
+        self.enqueue(candidate)
+        return self
+
+    def enqueue(self, candidate: Any) -> None:
+        """Has a candidate evaluated at the beginning of the next run.
+
+        Candidates that are enqueued before the first run stand for the space's initial values.
+
+        Args:
+            candidate: a whole one, or a part: what a dict lacks is taken from the best candidate
+                so far, or else from the initial values.
+
+        Raises:
+            ValueError: if it does not fit the space; the message names the place.
+            TypeError: if a part of it is of a wrong type.
+        """
+        self._queue.append(self._filled(candidate))
+
+    def run(self, fn: Callable[..., Any], *, direction: str, **settings: Any) -> Result:
+        """Searches on.
+
+        Args:
+            fn: the objective, as for `jaxhop.search`.
+            direction: `"min"` or `"max"`; the same in all runs.
+            **settings: all others of `jaxhop.search`: at least one of `runtime`, `evaluations`
+                and `target`, which count for this run alone.
+
+        Returns:
+            The result of this run.
+
+        Raises:
+            ValueError: if the direction is not that of the run before.
+            Exception: as `jaxhop.search` does.
+        """
+        direction = self._directed(direction)
+        queue, self._queue = self._queue, []
+        given = [*queue, *(settings.pop("init", None) or ())]
+        callbacks = [_Collect(self._trials), *settings.pop("callbacks", ())]
+        seed = settings.pop("seed", self._seed + len(self.results))
+        self._memory.best, self._memory.best_value = self.best, self.best_value
+        result = search(
+            fn,
+            Continued(self._space, self._memory, initial=not queue),
+            direction=direction,
+            seed=seed,
+            init=given,
+            callbacks=callbacks,
+            **settings,
+        )
+        self.results.append(result)
+        return result
+
+    def ask(self, n: int = 1) -> list[Any]:
+        """Candidates to evaluate in a loop of your own; tell their values when you have them.
+
+        Args:
+            n: how many, at least 1.
+
+        Returns:
+            Up to n candidates that were not asked for before; fewer if the space is used up.
+
+        Raises:
+            ValueError: if n is less than 1.
+        """
+        if n < 1:
+            raise ValueError(f"`ask({n!r})`: `n >= 1` must hold. Say `ask(1)`.")
+        memory = self._memory
+        asker, _ = memory.parts(self._space, self._seed, None)
+        start = [] if self._trials or self._asked else [None]
+        rows, self._queue = asker.first([*start, *self._queue]), []
+        told = len(self._trials)
+        # Nobody knows how long the loop will be.
+        progress = Budget(target=0.0).progress(told, 0.0)
+        while len(rows) < n and (more := asker.more(progress, n - len(rows), told < _ALWAYS)):
+            rows += more
+        rows, later = rows[:n], rows[n:]
+        self._queue = [row.candidate for row in later]
+        self._asked |= {row.key: row for row in rows}
+        return [row.candidate for row in rows]
+
+    def tell(
+        self, candidates: Sequence[Any], values: Sequence[float], *, direction: str | None = None
+    ) -> None:
+        """Takes in values of candidates, be they asked for or not.
+
+        Args:
+            candidates: whole candidates.
+            values: one number each; NaN where there is none.
+            direction: `"min"` or `"max"`; the same every time. Default: that of before, or
+                `"min"`.
+
+        Raises:
+            ValueError: if there is not one value for each, a candidate does not fit the space, or
+                the direction is not that of before.
+            TypeError: if a value is no number.
+        """
+        if len(candidates) != len(values):
+            raise ValueError(
+                f"`tell`: {len(candidates)} candidates need as many values, but got"
+                f" {len(values)}. Give one for each."
+            )
+        sign = -1 if self._directed(direction or self._direction or "min") == "max" else 1
+        asker, tried = self._memory.parts(self._space, self._seed, None)
+        rows = []
+        for candidate in candidates:
+            row = asker.row(candidate, _GIVEN)
+            tried.new(row.key)
+            rows.append(self._asked.pop(row.key, row))
+        given = np.array([number(value, "tell") for value in values])
+        asker.tell(rows, np.where(np.isfinite(given), sign * given, np.inf))
+        for candidate, value, row in zip(candidates, given.tolist(), rows, strict=True):
+            best = self.best_value
+            improved = np.isfinite(value) and not sign * value >= sign * best
+            self._trials.append(
+                Trial(
+                    number=len(self._trials),
+                    params=candidate,
+                    value=value,
+                    status="completed",
+                    phase=PHASES[row.phase],
+                    seconds=float("nan"),
+                    duration=float("nan"),
+                    worker=0,
+                    improved=bool(improved),
+                    best_value=value if improved else best,
+                )
+            )
+
+    def _directed(self, direction: str) -> str:
+        direction = parse_direction(direction)
+        if self._direction not in (None, direction):
+            raise ValueError(
+                f"`direction={direction!r}`: this search was told values of"
+                f" direction={self._direction!r}, and its best one is the best of those. Make"
+                " another Search for another direction."
+            )
+        self._direction = direction
+        return direction
+
+    def _best(self) -> Trial | None:
+        """The best of the evaluations that obey what is frozen."""
+        sign = -1 if self._direction == "max" else 1
+        usable = [
+            trial
+            for trial in self._trials
+            if trial.status == "completed"
+            and np.isfinite(trial.value)
+            and all(_equal(trial.params[name], value) for name, value in self._frozen.items())
+        ]
+        return min(usable, key=lambda trial: sign * trial.value, default=None)
+
+    def _filled(self, candidate: Any) -> Any:
+        """A whole candidate from a part of one."""
+        best = self.best
+        whole = self._space.complete(candidate if best is None else _over(best, candidate))
+        self._space.validate(whole)
+        return whole
+
+    def _node(self, name: Any) -> Mapping[Any, Any]:
+        if not isinstance(self._tree, Mapping) or name not in self._tree:
+            keys = list(self._tree) if isinstance(self._tree, Mapping) else []
+            raise KeyError(f"`search[{name!r}]`: the space has no such key. Its keys are {keys}.")
+        return self._tree
+
+
+class _Collect:
+    """A callback that keeps the evaluations."""
+
+    def __init__(self, trials: list[Trial]) -> None:
+        self._trials = trials
+        self._before = len(trials)
+
+    def on_trial(self, trial: Trial) -> None:
+        """Keeps one."""
+        self._trials.append(dataclasses.replace(trial, number=self._before + trial.number))
+
+
+def _merged(spaces: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """One tree of several dicts."""
+    if len(spaces) == 1 and not named:
+        return spaces[0].tree if isinstance(spaces[0], Space) else spaces[0]
+    merged: dict[Any, Any] = {}
+    for part in (*spaces, named):
+        if not isinstance(part, Mapping):
+            raise TypeError(
+                f"`Search({part!r}, ...)`: several spaces must be dicts, for their keys are put"
+                " together. Put it under a key of its own."
+            )
+        for key in part:
+            if key in merged:
+                raise ValueError(f"`Search`: the key {key!r} is given twice. Leave one out.")
+        merged |= part
+    return merged
+
+
+def _over(base: Any, part: Any) -> Any:
+    """A dict with another's keys on top, level by level."""
+    if not (isinstance(base, Mapping) and isinstance(part, Mapping)):
+        return part
+    own = {key: _over(base[key], part[key]) if key in base else part[key] for key in part}
+    return {**base, **own}
+
+
+def _equal(x: Any, y: Any) -> bool:
+    return bool(np.all(np.equal(x, y))) if isinstance(x, np.ndarray) else bool(x == y)

@@ -1,0 +1,210 @@
+"""Putting a search with a Python objective together: asker, evaluator and loop."""
+
+import contextlib
+import math
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import cloudpickle
+import jax
+import numpy as np
+
+from jaxhop._asking import Asker, OneByOne, Row, Tried
+from jaxhop._asynchronous import Ended, Rules, run_trials
+from jaxhop._budget import Budget
+from jaxhop._call import Call
+from jaxhop._history import History
+from jaxhop._in_rungs import InRungs
+from jaxhop._session import Found, Session
+from jaxhop._trials import Report
+from jaxhop.algorithms import sequential
+from jaxhop.evaluators import Evaluator, Executors, Inline, Jobs, Vectorized, Workers
+from jaxhop.space import Space
+
+
+@dataclass(frozen=True, kw_only=True)
+class PythonOptions:
+    """What the user said about a Python objective, checked.
+
+    Attributes:
+        vectorized: whether it takes the stacked population.
+        jobs: worker processes; None to evaluate in this process.
+        executor: the user's own executor, or None.
+        timeout: seconds a trial may take, or None.
+        on_error: `"raise"`, `"skip"`, or the value of a trial that failed.
+        duplicates: whether candidates are evaluated again.
+        screen: whether to think about candidates; None to decide by what it costs.
+        pruner: what ends trials early, or None.
+    """
+
+    vectorized: bool = False
+    jobs: Jobs | None = None
+    executor: Executor | None = None
+    timeout: float | None = None
+    on_error: str | float = "raise"
+    duplicates: bool = False
+    screen: bool | None = None
+    pruner: Any = None
+
+
+@dataclass
+class Memory:
+    """What a search knows when it goes on.
+
+    Attributes:
+        best: the best candidate so far, or None.
+        best_value: its value.
+    """
+
+    best: Any = None
+    best_value: float = math.nan
+    _asker: OneByOne | None = None
+    _tried: Tried | None = None
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing was searched yet."""
+        return self.best is None and self._asker is None
+
+    def parts(
+        self,
+        space: Space,
+        seed: int,
+        evaluations: int | None,
+        duplicates: bool = False,
+        raw: bool = False,
+    ) -> tuple[OneByOne, Tried]:
+        """What hands out candidates one by one, and what was handed out.
+
+        Args:
+            space: the space; the same every time.
+            seed: of everything random.
+            evaluations: how many are to come, or None.
+            duplicates: whether candidates are evaluated again.
+            raw: whether points are evaluated rather than candidates; with a fidelity only.
+
+        Returns:
+            The same two objects every time.
+        """
+        if self._asker is None or self._tried is None:
+            self._tried = Tried(space, duplicates)
+            parts = sequential(space), space, seed, self._tried
+            self._asker = InRungs(*parts, evaluations, raw) if space.fidelity else OneByOne(*parts)
+        self._asker.expect(evaluations)
+        return self._asker, self._tried
+
+
+class Continued(NamedTuple):
+    """A space that was searched before.
+
+    Attributes:
+        space: the space.
+        memory: what is known of it; taken further by a search.
+        initial: whether the space's initial values are wanted if nothing is known.
+    """
+
+    space: Space
+    memory: Memory
+    initial: bool
+
+
+def make_evaluator(fn: Callable[..., Any], slots: int, options: PythonOptions) -> Evaluator:
+    """What evaluates the candidates.
+
+    Args:
+        fn: the objective.
+        slots: candidates that a vectorized objective gets at once.
+        options: what the user said.
+
+    Returns:
+        The evaluator; to be closed.
+    """
+    if options.vectorized:
+        return Vectorized(fn, slots)
+    call = Call(fn)
+    if options.executor is not None:
+        return Executors(
+            cloudpickle.dumps(call), options.executor, timeout=options.timeout, call=call
+        )
+    if options.jobs is not None:
+        return Workers(cloudpickle.dumps(call), options.jobs, timeout=options.timeout)
+    return Inline(call)
+
+
+def python_session(
+    evaluator: Callable[[], Evaluator],
+    space: Space,
+    *,
+    asker: Asker,
+    first: Sequence[Row],
+    budget: Budget,
+    direction: str,
+    options: PythonOptions,
+    memory: Memory,
+    notes: tuple[str, ...],
+) -> Session:
+    """A search whose candidates are handed out and come back in any order.
+
+    Args:
+        evaluator: makes what evaluates them; closed at the end.
+        space: the space.
+        asker: where candidates come from.
+        first: the candidates to begin with.
+        budget: what ends the search.
+        direction: `"min"` or `"max"`.
+        options: what the user said.
+        memory: what was found before.
+        notes: what the user should know beforehand.
+
+    Returns:
+        The session.
+    """
+    sign = -1 if direction == "max" else 1
+
+    def start(stops: Callable[[], bool], each: bool) -> Generator[Report | Ended, None, None]:
+        rules = Rules(
+            budget=budget,
+            sign=sign,
+            screen=options.screen,
+            on_error=options.on_error,
+            pruner=options.pruner,
+            each=each,
+        )
+        with contextlib.closing(evaluator()) as made:
+            yield from run_trials(asker, first, made, rules, stops)
+
+    def finish(ended: Ended, history: History) -> Found:
+        del history
+        if ended.best is None and memory.best is not None:
+            return Found(memory.best, memory.best_value, ended.stop_reason, ended.seconds)
+        if ended.best is None:
+            raise ValueError(
+                f"none of the {ended.evaluations:,} evaluations gave a finite value: there is no"
+                " best candidate. Call `fn` with the initial values by hand."
+            )
+        best = to_python(tuple(jax.tree.leaves(ended.best.point)))
+        return Found(best, ended.best_value, ended.stop_reason, ended.seconds)
+
+    structure = jax.tree.structure(space.shape)
+
+    def to_python(leaves: tuple[np.ndarray, ...]) -> Any:
+        return to_python_many(tuple(np.asarray(leaf)[None] for leaf in leaves))[0]
+
+    def to_python_many(leaves: tuple[np.ndarray, ...]) -> list[Any]:
+        points = jax.tree.unflatten(structure, leaves[: structure.num_leaves])
+        candidates = space.to_python_many(points, asker.store)
+        if space.fidelity is None:
+            return candidates
+        number = int if space.fidelity.whole else float
+        levels = [number(level) for level in leaves[-1]]
+        return [space.at(each, level) for each, level in zip(candidates, levels, strict=True)]
+
+    return Session(
+        run=start,
+        finish=finish,
+        to_python=to_python,
+        to_python_many=to_python_many,
+        notes=notes,
+    )
