@@ -2,9 +2,9 @@
 
 The space is the same: the weights of a small network that pushes the cart left or right. So is
 the objective, the mean number of steps for which the pole stands, over the same few episodes for
-all candidates. Only what the objective is written in differs, and `jaxhop.search` finds that out
-by itself. Prints episodes a second and, over 100 episodes that the search has not seen, the mean
-return of the policies found.
+all candidates. Only what the objective is written in differs; `n_jobs` says that it is Python, and
+more than one job evaluates candidates in so many processes. Prints episodes a second and, over
+100 episodes that the search has not seen, the mean return of the policies found.
 """
 
 import argparse
@@ -33,7 +33,7 @@ UNSEEN = 100
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Balances a pole in gymnasium and in gymnax.")
-    parser.add_argument("--evaluations", type=int, default=500, help="of each; default: 500")
+    parser.add_argument("--evaluations", type=int, default=300, help="of each; default: 300")
     parser.add_argument("--jobs", type=int, default=1, help="processes for Python; default: 1")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     arguments = parser.parse_args()

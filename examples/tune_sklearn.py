@@ -21,7 +21,7 @@ from sklearn.preprocessing import QuantileTransformer, RobustScaler, StandardSca
 import jaxhop
 
 parser = argparse.ArgumentParser(description="Tunes a scikit-learn pipeline.")
-parser.add_argument("--evaluations", type=int, default=60, help="of each search; default: 60")
+parser.add_argument("--evaluations", type=int, default=100, help="of each search; default: 100")
 parser.add_argument("--jobs", type=int, default=2, help="worker processes; default: 2")
 parser.add_argument("--seed", type=int, default=0, help="default: 0")
 arguments = parser.parse_args()
@@ -29,15 +29,6 @@ arguments = parser.parse_args()
 space = {
     "scaling": jaxhop.choice("standard", "robust", "quantile"),
     "model": jaxhop.choice(
-        {
-            "name": "boosting",
-            "learning_rate": jaxhop.float(0.01, 1, "0.2g"),
-            "max_iter": jaxhop.int(10, 100, log=True),
-            "max_leaf_nodes": jaxhop.int(2, 32, log=True),
-            "min_samples_leaf": jaxhop.int(1, 100, log=True),
-            "l2_regularization": jaxhop.float(1e-3, 100, "0.2g"),
-            "max_features": jaxhop.float(0.1, 1.0, "0.2f"),
-        },
         {
             "name": "logistic",
             "C": jaxhop.float(1e-3, 1e3, "0.2g"),
@@ -50,10 +41,19 @@ space = {
                 },
             ),
         },
+        {
+            "name": "boosting",
+            "learning_rate": jaxhop.float(0.01, 1, "0.2g"),
+            "max_iter": jaxhop.int(10, 100, log=True),
+            "max_leaf_nodes": jaxhop.int(2, 32, log=True),
+            "min_samples_leaf": jaxhop.int(1, 100, log=True),
+            "l2_regularization": jaxhop.float(1e-3, 100, "0.2g"),
+            "max_features": jaxhop.float(0.1, 1.0, "0.2f"),
+        },
     ),
 }
 inputs, labels = load_breast_cancer(return_X_y=True)
-folds = StratifiedKFold(5, shuffle=True, random_state=0)
+folds = StratifiedKFold(3, shuffle=True, random_state=0)
 scalers = {
     "standard": StandardScaler(),
     "robust": RobustScaler(),
@@ -66,7 +66,7 @@ def pipeline(candidate: dict[str, Any]) -> Any:
     steps = [scalers[candidate["scaling"]]]
     settings = dict(candidate["model"])
     if settings.pop("name") == "boosting":
-        model = HistGradientBoostingClassifier(**settings, early_stopping=False, random_state=0)
+        model = HistGradientBoostingClassifier(**settings, random_state=0)
         return make_pipeline(*steps, model)
     features = dict(settings["features"])
     if features.pop("name") == "kernel":

@@ -20,6 +20,7 @@ ATTEMPTS = 8
 
 _DRAWN = 64
 _DECODED = 64
+_MUTATED = 16
 _LISTED = 2**17  # finite spaces up to this size are searched to the last candidate
 _INITIAL, _EXPLORE = PHASES.index("initial"), PHASES.index("explore")
 
@@ -56,6 +57,10 @@ class Asker(Protocol):
 
     store: Store
     """The values of parameters that live in Python."""
+
+    def prepare(self) -> None:
+        """Compiles what there is to compile, before the clock starts."""
+        ...
 
     def more(self, progress: float, wanted: int, screen: bool) -> list[Row]:
         """New candidates.
@@ -147,6 +152,13 @@ class OneByOne:
         self._out: dict[int, Row] = {}  # handed out, and not told yet
         self.state = algorithm.init()
 
+    def prepare(self) -> None:
+        """Compiles what makes candidates, so that no budget of time is charged with it."""
+        with on_cpu():
+            key = np.zeros(2, np.uint32)
+            proposals = self._algorithm.ask(self.state, key, 0.0, 1, False)
+            self._space.decoded_many(rows_at(proposals.points, slice(1)), self.store)
+
     def expect(self, evaluations: int | None) -> None:
         """Says how many more evaluations there will be; None if nobody knows."""
         total = None if evaluations is None else int(self.state.told) + evaluations
@@ -203,7 +215,7 @@ class OneByOne:
             if rows := self._new(proposals, wanted):
                 return rows
         # All that is near the best was tried: moves go on from any point.
-        for _ in range(ATTEMPTS):
+        for _ in range(8 * ATTEMPTS):
             key = self._key()
             held = np.flatnonzero(self.state.numbers >= 0)
             values = self.state.values.copy()
@@ -228,6 +240,8 @@ class OneByOne:
         """The first proposals that were not tried."""
         rows: list[Row] = []
         first, number, width = 0, len(proposals.phase), wanted
+        if self._space.python:  # each takes a call of the user's function
+            number = min(number, wanted + _MUTATED)
         while first < number and len(rows) < wanted:
             some = slice(first, min(first + width, number))
             # Where the first ones are known already, most others may be.

@@ -16,7 +16,7 @@ from jaxhop.space import Space
 _TRACEABLE = frozenset({"jax", "jaxlib", "flax", "equinox"})
 # What starts these with an abstract array in its arguments has done it by the time JAX objects.
 _NEVER_TRACED = frozenset({"subprocess", "multiprocessing"})
-_DEPTH = 4  # functions that call functions that call functions
+_DEPTH = 8  # functions in lists of functions that call functions
 
 
 def choose(

@@ -70,6 +70,12 @@ class InRounds:
         self._asked: _Round | None = None
         self._waiting: list[tuple[Row, float]] = []
 
+    def prepare(self) -> None:
+        """Compiles what makes candidates; see `Asker.prepare`."""
+        with on_cpu():
+            index = np.arange(self._population, dtype=np.int32)
+            self._ask(self._run, index, self.state, np.float32(0))
+
     def more(self, progress: float, wanted: int, screen: bool) -> list[Row]:
         """New candidates; see `Asker.more`. A whole round, however many are wanted."""
         del wanted, screen

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jaxhop._asking import ATTEMPTS, OneByOne, Row, Tried, stacked
+from jaxhop._asking import ATTEMPTS, OneByOne, Row, Tried, on_cpu, stacked
 from jaxhop._fidelity import HalvingState, halving
 from jaxhop.algorithms import Sequential
 from jaxhop.space import Space
@@ -42,6 +42,11 @@ class InRungs(OneByOne):
         self._first = self._halving.first(evaluations)
         self._rungs, self._ids = np.empty(0, np.int64), np.empty(0, np.int64)
         self._numbered, self._raw = 0, raw
+
+    def prepare(self) -> None:
+        """Compiles what makes candidates; see `Asker.prepare`."""
+        with on_cpu():
+            self._halving.ask(self.state, np.zeros(2, np.uint32), 0.0, 1, False, ())
 
     def expect(self, evaluations: int | None) -> None:
         """How long the search will be is taken from its progress: each rung sees a part."""

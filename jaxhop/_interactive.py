@@ -15,7 +15,7 @@ from jaxhop._python_search import Continued, Memory
 from jaxhop._result import Result
 from jaxhop._search import search
 from jaxhop._trials import PHASES, Trial
-from jaxhop.space import Parameter, Space
+from jaxhop.space import Parameter, Space, known
 
 _GIVEN = PHASES.index("initial")
 _ALWAYS = 300  # so many candidates are thought about, one by one
@@ -56,7 +56,7 @@ class Search:
         self._tree = _merged(spaces, named)
         self._frozen: dict[Any, Any] = {}
         self._seed = seed
-        self._space = Space(self._tree)
+        self._space = known(self._tree)
         self._queue: list[Any] = []
         self._direction: str | None = None
         self._memory = Memory()
@@ -105,7 +105,7 @@ class Search:
         """
         self._node(name)
         tree = {**self._tree, name: value}
-        space = Space(tree)
+        space = known(tree)
         self._tree, self._space = tree, space
         if isinstance(value, Parameter):
             self._frozen.pop(name, None)
@@ -184,15 +184,13 @@ class Search:
             raise ValueError(f"`ask({n!r})`: `n >= 1` must hold. Say `ask(1)`.")
         memory = self._memory
         asker, _ = memory.parts(self._space, self._seed, None)
-        start = [] if self._trials or self._asked else [None]
-        rows, self._queue = asker.first([*start, *self._queue]), []
+        start = [] if self._trials or self._asked or self._queue else [None]
+        rows, self._queue = asker.first([*start, *self._queue[:n]]), self._queue[n:]
         told = len(self._trials)
         # Nobody knows how long the loop will be.
         progress = Budget(target=0.0).progress(told, 0.0)
         while len(rows) < n and (more := asker.more(progress, n - len(rows), told < _ALWAYS)):
             rows += more
-        rows, later = rows[:n], rows[n:]
-        self._queue = [row.candidate for row in later]
         self._asked |= {row.key: row for row in rows}
         return [row.candidate for row in rows]
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -173,17 +174,14 @@ def python_session(
             each=each,
         )
         with contextlib.closing(evaluator()) as made:
+            asker.prepare()  # while workers start
             yield from run_trials(asker, first, made, rules, stops)
 
     def finish(ended: Ended, history: History) -> Found:
-        del history
         if ended.best is None and memory.best is not None:
             return Found(memory.best, memory.best_value, ended.stop_reason, ended.seconds)
         if ended.best is None:
-            raise ValueError(
-                f"none of the {ended.evaluations:,} evaluations gave a finite value: there is no"
-                " best candidate. Call `fn` with the initial values by hand."
-            )
+            raise ValueError(_nothing(ended, history))
         best = to_python(tuple(jax.tree.leaves(ended.best.point)))
         return Found(best, ended.best_value, ended.stop_reason, ended.seconds)
 
@@ -207,4 +205,19 @@ def python_session(
         to_python=to_python,
         to_python_many=to_python_many,
         notes=notes,
+    )
+
+
+def _nothing(ended: Ended, history: History) -> str:
+    """Why there is no best candidate."""
+    counts = Counter(history["status"].tolist())
+    shown = ", ".join(f"{number:,} {status}" for status, number in counts.most_common())
+    advice = "Call `fn` with the initial values by hand."
+    if not counts["completed"] and counts["timeout"]:
+        advice = "Give more time, as `runtime` or `timeout`."
+    elif counts["partial"] and not counts["failed"]:
+        advice = "Give more time or evaluations, so that one candidate gets the whole fidelity."
+    return (
+        f"none of the {ended.evaluations:,} evaluations gave a finite value that could be the"
+        f" best ({shown}). {advice}"
     )

@@ -305,7 +305,8 @@ def _key(leaf: Any) -> Any:
     try:
         hash(leaf)
     except TypeError:
-        return id(leaf)
+        # Options that can be changed are copies each time.
+        return repr(leaf) if isinstance(leaf, list | dict | set) else id(leaf)
     return leaf
 
 

@@ -40,7 +40,7 @@ from jaxhop._result import Result
 from jaxhop._session import Session, follow
 from jaxhop.algorithms import Algorithm, Recipe, name_for
 from jaxhop.callbacks import Callbacks
-from jaxhop.space import Space
+from jaxhop.space import Space, known
 
 _MANY = 64  # candidates a round that a space of many weights would have
 
@@ -181,7 +181,7 @@ def search(
     if options.jobs is not None and options.jobs.gpus:
         keep_to_cpu()
     space, memory, initial = (
-        space if isinstance(space, Continued) else (Space(space), Memory(), True)
+        space if isinstance(space, Continued) else (known(space), Memory(), True)
     )
     beginning = first_candidates(space, init, memory.best, initial and memory.fresh)
     objective, notes = choose(fn, space, direction, backend, average)

@@ -1,6 +1,8 @@
 """PyHopper's recipes and faults, on the layer that has its names."""
 
 import math
+import os
+import sys
 import time
 
 import numpy as np
@@ -53,8 +55,8 @@ def test_quickstart():
             "my_choice": pyhopper.choice(["adam", "rmsprop", "sgd"]),
         }
     )
-    best = search.run(objective, "maximize", steps=60, quiet=True)
-    assert len(seen) == 60
+    best = search.run(objective, "maximize", steps=40, quiet=True)
+    assert len(seen) == 40
     assert seen[0] == {"my_const": "cifar10", "my_int": 300, "my_float": 0.2, "my_choice": "adam"}
     assert all(type(params["my_int"]) is int for params in seen)
     assert all(
@@ -62,7 +64,7 @@ def test_quickstart():
     )
     assert best == search.best
     assert best["my_choice"] == "sgd"
-    assert search.best_f == objective(best) > 1.8
+    assert search.best_f == objective(best) > 1.7
 
 
 def test_kinds_of_numbers():
@@ -116,10 +118,10 @@ def test_numpy_arrays():
         counts=pyhopper.int(0, 10, shape=3),
         bounded=pyhopper.float(np.array([0.0, 10.0]), np.array([1.0, 20.0])),
     )
-    best = run(search, objective, "min", steps=150)
+    best = run(search, objective, "min", steps=60)
     assert isinstance(best["weights"], np.ndarray)
     first = objective(search.history[0])
-    assert search.best_f < 0.4 * first
+    assert search.best_f < 0.7 * first
 
 
 def test_a_noisy_objective_of_two_options_ends_when_both_are_evaluated():
@@ -199,10 +201,10 @@ def test_a_custom_type_of_two_functions():
 
     order = pyhopper.custom(seeding_fn=lambda: rng.permutation(12), mutation_fn=swapped)
     search = pyhopper.Search({"order": order})
-    best = search.run(length, "min", steps=200, quiet=True)
+    best = search.run(length, "min", steps=60, quiet=True)
     assert sorted(best["order"]) == list(range(12))
     assert length(best) == search.best_f == min(search.history.fs)
-    assert search.best_f < 0.8 * search.history.fs[0]
+    assert search.best_f < 0.9 * search.history.fs[0]
 
 
 def test_a_custom_type_as_a_class():
@@ -229,22 +231,25 @@ def test_nested_choices():
     seen = []
     nested = pyhopper.choice("const", pyhopper.int(0, 10), ["nested2", pyhopper.int(-10, 0)])
     search = pyhopper.Search(a=nested, b=pyhopper.float(0, 1))
-    run(search, lambda params: seen.append(params["a"]) or params["b"], steps=60)
+    run(search, lambda params: seen.append(params["a"]) or params["b"])
     assert "const" in seen
     assert any(type(a) is int and 0 <= a <= 10 for a in seen)
     assert any(isinstance(a, list) and a[0] == "nested2" and -10 <= a[1] <= 0 for a in seen)
 
 
 def test_two_workers():
-    def objective(params):
-        import os
+    parent = os.getpid()
 
-        return params["x"] + 0 * os.getpid()
+    def objective(params, scale):
+        assert os.getpid() != parent
+        assert "jax" not in sys.modules
+        if pyhopper.should_prune(0.0):
+            raise pyhopper.PruneEvaluation
+        return scale * params["x"]
 
-    search = pyhopper.Search(x=pyhopper.float(0, 1))
-    best = run(search, objective, steps=10, n_jobs=2)
-    assert best["x"] == search.best_f == max(search.history.fs)
-    assert len(search.history) == 10
+    search, numbers = one_number(), [0.125, 0.75, 0.5, 0.25]
+    assert given(search, objective, numbers, n_jobs=2, kwargs={"scale": 2}) == {"x": 0.75}
+    assert sorted(search.history.fs) == [0.25, 0.5, 1.0, 1.5]
 
 
 def test_another_run_goes_on():
@@ -403,7 +408,7 @@ def test_mutations_and_seeds_of_ones_own_are_made_legal():
         ),
         flag=pyhopper.bool(seeding_fn=lambda: False, mutation_fn=lambda value: not value),
     )
-    run(search, lambda params: seen.append(params) or params["real"], steps=60)
+    run(search, lambda params: seen.append(params) or params["real"])
     drawn = [params for params in seen if params["real"] == 1 and params["power"] == 32]
     assert {(params["whole"], params["option"], params["flag"]) for params in drawn} >= {
         (10, "b", False)
@@ -530,23 +535,20 @@ def test_quiet_is_quiet(capfd):
     assert "evals" in capfd.readouterr().err
 
 
-def test_a_second_argument_with_a_default_is_no_temperature():
-    def mutated(value, step=0.25):
-        assert step == 0.25
+def test_custom_parameters_need_one_function_only():
+    def stepped(value, step=0.25):  # a default, so no temperature
         return value + step
 
-    search = pyhopper.Search(x=pyhopper.custom(lambda: 0.0, mutated), y=pyhopper.float(0, 1))
-    assert run(search, lambda params: params["x"])["x"] % 0.25 == 0
-
-
-def test_custom_parameters_need_one_function_only():
     search = pyhopper.Search(
         seeded=pyhopper.custom(iter(range(1000)).__next__),
         mutated=pyhopper.custom(init=[0], mutation_fn=lambda value: [*value, 1]),
+        stepped=pyhopper.custom(lambda: 0.0, stepped),
     )
     best = run(search, lambda params: len(params["mutated"]) + params["seeded"] / 1000)
     assert search.history[0]["mutated"] == [0]
     assert len(best["mutated"]) > 1
+    assert 0.25 in search.history["stepped"]
+    assert all(value % 0.25 == 0 for value in search.history["stepped"])
     for settings in ({}, {"init": 3}, {"mutation_fn": lambda value: value}):
         with pytest.raises(ValueError, match="values must come from somewhere"):
             pyhopper.custom(**settings)

@@ -366,11 +366,6 @@ REFUSED = {
         ValueError,
         '`space["opt"]["momentum"]`: `float(low=0.0, high=1.0)`: `low <= value <= high` must hold',
     ),
-    "ambiguous": (
-        lambda: Space(jaxhop.choice(jaxhop.float(0, 1), jaxhop.float(0.5, 2))).encode(0.7),
-        ValueError,
-        "0.7 may be of any of the options [0, 1]. Tell the options apart by a constant",
-    ),
     "no part fits": (
         lambda: SPACE.complete({"opt": {"beta": 1}}),
         ValueError,
@@ -436,3 +431,17 @@ def test_parts_of_a_space_can_be_replaced():
     assert Space(space.replaced("opt", None)).complete({}) == {"opt": None, "x": False}
     with pytest.raises(KeyError, match="no place 'lr'"):
         space.replaced("lr", 1)
+
+
+def test_a_value_of_two_options_is_of_the_first_that_allows_it():
+    space = Space(jaxhop.choice(jaxhop.float(0, 1), jaxhop.float(0.5, 2)))
+    assert space.to_python(space.encode(0.7)) == pytest.approx(0.7)
+    assert space.to_python(space.encode(1.5)) == pytest.approx(1.5)
+
+
+def test_an_option_that_can_be_changed_is_a_copy():
+    given = [1, 2]
+    space = Space({"layers": jaxhop.choice(given, [3, 4]), "x": jaxhop.float(0, 1)})
+    space.to_python(space.initial())["layers"].clear()
+    assert given == [1, 2]
+    assert space.to_python(space.initial())["layers"] == [1, 2]

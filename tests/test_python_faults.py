@@ -4,14 +4,19 @@ import math
 import os
 import random
 import signal
+import sys
 import threading
 import time
 import traceback
 
+import cloudpickle
 import numpy as np
 import pytest
 
 import jaxhop
+
+# Workers get the functions below by value: to import this file would take them seconds.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 SPACE = {"x": jaxhop.float(-5, 5), "v": jaxhop.float(0, 1, shape=(2,)), "n": jaxhop.int(1, 8)}
 
@@ -131,18 +136,29 @@ def test_the_history_is_never_changed_by_an_objective(jobs):
 
 
 def test_constants_are_never_changed_by_an_objective():
-    options = [[1, 2], [3, 4]]
-    space = {"x": jaxhop.float(0, 1), "sizes": [1, 2], "layers": jaxhop.choice(options)}
+    space = {"x": jaxhop.float(0, 1), "sizes": [1, 2]}
 
     def vandal(params):
-        assert params["sizes"] == [1, 2] and params["layers"] in ([1, 2], [3, 4])
+        assert params["sizes"] == [1, 2]
         params["sizes"].append(3)
-        params["layers"].clear()
         return params["x"]
 
     result = search(vandal, space=space)
     assert result.best["sizes"] == space["sizes"] == [1, 2]
-    assert result.best["layers"] in options == [[1, 2], [3, 4]]
+
+
+def test_options_are_never_changed_by_an_objective():
+    options = [[1, 2], [3, 4]]
+    space = {"x": jaxhop.float(0, 1), "layers": jaxhop.choice(options)}
+
+    def vandal(params):
+        assert params["layers"] in ([1, 2], [3, 4])
+        params["layers"].clear()
+        return params["x"]
+
+    result = search(vandal, space=space)
+    assert result.best["layers"] in ([1, 2], [3, 4])
+    assert options == [[1, 2], [3, 4]]
 
 
 @JOBS
@@ -226,9 +242,9 @@ def test_a_worker_that_exits_is_replaced(tmp_path):
         os._exit(3)
 
     space = {"x": jaxhop.float(-5, 5), "n": jaxhop.int(1, 6)}
-    result = search(exits, space=space, n_jobs=2, evaluations=24)
+    result = search(exits, space=space, n_jobs=2, evaluations=12, init=[{"n": 5}])
     words = status(result)
-    assert result.evaluations == 24 and set(words) == {"completed", "lost"}
+    assert result.evaluations == 12 and set(words) == {"completed", "lost"}
     for number, word in enumerate(words):
         assert (word == "lost") == (result.history.params(number)["n"] == 5)
     assert result.best["n"] != 5
@@ -258,7 +274,7 @@ def test_a_search_survives_a_killer(tmp_path):
             time.sleep(0.05)
         value = square(params) + params["v"].sum() + params["n"]
         with open(tmp_path / f"{os.getpid()}.values", "a") as file:
-            file.write(f"{value!r}\n")
+            file.write(f"{float(value)!r}\n")
         return value
 
     killed, done = [], threading.Event()
@@ -273,14 +289,13 @@ def test_a_search_survives_a_killer(tmp_path):
 
     thread = threading.Thread(target=kill)
     thread.start()
-    begin = time.monotonic()
     try:
         result = search(trial, evaluations=None, runtime=6, n_jobs=2)
     finally:
         done.set()
         thread.join()
     assert result.stop_reason == "runtime"
-    assert 5 < result.seconds < 6.3 and time.monotonic() - begin < 10
+    assert 5.5 < result.seconds < 6.5
     assert len(killed) >= 2
     completed = np.array(status(result)) == "completed"
     values = result.history["value"][completed]

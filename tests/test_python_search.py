@@ -4,9 +4,11 @@ import math
 import os
 import signal
 import subprocess
+import sys
 import time
 import types
 
+import cloudpickle
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +17,9 @@ from plain import plain
 from processes import finish, start
 
 import jaxhop
+
+# Workers get the functions below by value: to import this file would take them seconds.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 SPACE = {"x": jaxhop.float(-5, 5), "n": jaxhop.int(1, 8), "word": jaxhop.choice("a", "b", "c")}
 
@@ -176,23 +181,14 @@ class TestVectorized:
             == ["completed"] * 8 + ["failed"] * 8 + ["completed"] * 8
         )
 
-    def test_a_better_algorithm_finds_the_optimum(self):
-        result = self.search(
-            lambda params: (params["x"] - 2) ** 2 + (params["n"] - 3) ** 2,
-            {"x": jaxhop.float(-5, 5), "n": jaxhop.int(1, 8)},
-            algorithm="auto",
-            evaluations=400,
-        )
-        assert result.best["n"] == 3 and abs(result.best["x"] - 2) < 0.2
-
     def test_custom_python_values_are_refused(self):
         leaf = jaxhop.custom(lambda rng: 1, lambda rng, value: value + 1, python=True)
         with pytest.raises(ValueError, match="Python functions"):
             self.search(lambda params: params["x"], {"x": leaf})
 
 
-@pytest.mark.parametrize("jobs", [None, 1, 2])
-@pytest.mark.parametrize("evaluations", [1, 2, 37])
+@pytest.mark.parametrize("jobs", [None, 2])
+@pytest.mark.parametrize("evaluations", [1, 37])
 def test_evaluations_are_exact(jobs, evaluations):
     result = search(evaluations=evaluations, n_jobs=jobs)
     assert result.evaluations == evaluations == len(result.history["value"])

@@ -75,6 +75,7 @@ class Screen:
         self._of, self._groups, self._whole = features(space)
         self._features = jax.jit(jax.vmap(self._of))
         self.coordinates = int(self._groups.max(initial=-1)) + 1
+        self._used = jax.jit(jax.vmap(space.used)) if space.conditional else None
         self.possible = self.coordinates > 0
 
     def learned(self, evidence: Evidence, settings: np.ndarray, first: bool) -> np.ndarray:
@@ -124,10 +125,9 @@ class Screen:
     def _climbed(
         self, model: surrogate.Model, evidence: Evidence, key: np.ndarray, seen: set[bytes]
     ) -> _Pool:
-        order = np.argsort(evidence.values, kind="stable")[:PARENTS]
-        live = int(np.sum(np.isfinite(evidence.values[order])))
-        # Further parents than that only help to fill the program's rows.
-        parents, live = rows(evidence.points, order), min(live, PARENTS // 2 + 1)
+        chosen = self._elite(evidence)
+        # Further parents than the chosen ones only help to fill the program's rows.
+        parents, live = rows(evidence.points, np.resize(chosen, PARENTS)), len(chosen)
         origins, drawn = parents, np.zeros(PARENTS, bool)
         pool = _Pool(rows(parents, slice(0)), rows(parents, slice(0)), drawn[:0], np.zeros((0, 0)))
         step = _STEP
@@ -143,6 +143,22 @@ class Screen:
             parents, origins = rows(pool.points, top), rows(pool.origins, top)
             drawn, step = pool.drawn[top], step * _SHORTER
         return pool
+
+    def _elite(self, evidence: Evidence) -> np.ndarray:
+        """Rows to move away from: the best, and of a conditional space the best of each branch.
+
+        What its best branch has in store is not known of a space before others had their turn.
+        """
+        order = np.argsort(evidence.values, kind="stable")
+        order = order[np.isfinite(evidence.values[order])]
+        best = order[: PARENTS // 2 + 1]
+        if self._used is None:
+            return best
+        flags = [np.asarray(each).reshape(POOL, -1) for each in self._used(evidence.points)]
+        _, firsts = np.unique(np.concatenate(flags, axis=1)[order], axis=0, return_index=True)
+        others = order[np.sort(firsts)]
+        best = best[:-1]
+        return np.concatenate([best, others[~np.isin(others, best)]])[:PARENTS]
 
     def _joined(
         self, pool: _Pool, block: Moved, origins: Any, drawn: np.ndarray, seen: set[bytes]

@@ -241,7 +241,8 @@ class _SearchGradient:
         if space.conditional:
             raise ValueError(
                 "`space`: search_gradient moves all floats at once, but which of them count"
-                " depends on others here (`choice` of sub-spaces, or `active=`). Use annealed_mcmc."
+                " depends on others here (`active=`, or a choice of sub-spaces). Use"
+                " annealed_mcmc."
             )
         self._population, self._noisy, self._settings = population, noisy, settings
         self._floats = tuple(isinstance(column.parameter, Float) for column in space.columns)

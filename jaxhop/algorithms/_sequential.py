@@ -1,5 +1,6 @@
 """Few and dear evaluations, one at a time: annealed moves, most of them screened by a model."""
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,8 +17,9 @@ from jaxhop.space import Space
 _EXPLORE, _ANNEAL = PHASES.index("explore"), PHASES.index("anneal")
 _NEVER = 2**31 - 1  # more evaluations than there are
 _SHARE = 0.1  # of the budget: candidates from anywhere
-_SEEDS = 5  # that a model can begin with
-_UNSCREENED = 8  # every so manieth candidate does without the model, which may be wrong
+_SEEDS, _SEEDS_CONDITIONAL = 5, 12  # that a model can begin with: each branch wants its own
+_UNSCREENED = 8  # every so manieth candidate does without the model, which may be wrong;
+_CONDITIONAL = 3  # more often where options have parameters of their own, of which it knows less
 _BEST = 100  # points that stay however old they are
 _BYTES = 2**26  # that points may take; a model needs `POOL` of them
 _START, _SPREAD = 0.5, 1.0  # first step in units of the range, deviation of its logarithm
@@ -100,11 +102,12 @@ def sequential(space: Any, *, evaluations: int | None = None) -> Sequential:
     """Annealed moves away from the best points, screened by a model where there is time for it.
 
     First come candidates from a low-discrepancy sequence: a tenth of the budget, or up to five
-    where a model takes over. Without a model a candidate is the best point with a log-uniform
+    (twelve in conditional spaces) where a model takes over. Without a model a candidate is the best point with a log-uniform
     number of its coordinates moved, by steps that fall over the budget and follow success. With
     one it is the best of several hundred such moves, by the improvement that a Gaussian process
-    expects; every eighth does without. What a candidate costs does not depend on how many were
-    told: points that are neither among the best 100 nor the newest are forgotten.
+    expects; every eighth does without, in conditional spaces every third. What a candidate costs
+    does not depend on how many were told: points that are neither among the best 100 nor the
+    newest are forgotten.
 
     Args:
         space: a `Space`, or the tree that describes one.
@@ -126,8 +129,15 @@ def sequential(space: Any, *, evaluations: int | None = None) -> Sequential:
         >>> bool(state.values.min() < 0.01)
         True
     """
-    search = _Search(Space(space), evaluations)
+    search = _Search(space if isinstance(space, Space) else Space(space), evaluations)
     return Sequential(search.init, search.ask, search.tell, search.learn, search.screens)
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled(space: Space) -> tuple[Moves, Screen]:
+    """What is compiled for a space, however often it is searched."""
+    moves = Moves(space, _SPREAD)
+    return moves, Screen(space, moves)
 
 
 class _Search:
@@ -138,8 +148,9 @@ class _Search:
         self._kept = max(8, min(POOL, _BYTES // space.nbytes))
         self._best = min(_BEST, self._kept // 2)
         self._small = space.nbytes <= _SMALL
-        self._moves = Moves(space, _SPREAD)
-        self._screen = Screen(space, self._moves)
+        self._unscreened = _CONDITIONAL if space.conditional else _UNSCREENED
+        self._seeds = _SEEDS_CONDITIONAL if space.conditional else _SEEDS
+        self._moves, self._screen = _compiled(space)
         self.screens = self._screen.possible and self._small
 
     def init(self) -> SequentialState:
@@ -170,10 +181,10 @@ class _Search:
         first = int(state.told) + waiting
         share, total = self._time(state, float(progress))
         until = self._exploring(total)
-        until = min(_SEEDS, until + 2) if screen else until
+        until = min(self._seeds, until + 2) if screen else until
         known = int(np.sum(np.isfinite(state.values)))
         temperature = self._temperature(share, total)
-        if screen and first >= until and known >= 2 and (first + 1) % _UNSCREENED:
+        if screen and first >= until and known >= 2 and (first + 1) % self._unscreened:
             state = self.learn(state)
             points, origins, drawn = self._screen.chosen(
                 _evidence(state), state.settings, key, n, pending

@@ -1,7 +1,8 @@
 """A Gaussian process with one length scale for each coordinate, small enough for plain NumPy.
 
-There is nothing to compile: a search of 30 evaluations would wait longer for a compiler than for
-all of its models. The gradient of the likelihood is written out, and comes from the same inverse.
+There is nothing to compile. Measured on one core: the same fit in JAX takes 1.4 s or more to
+compile for each size of the data, and then saves 1 to 4 ms of it. The gradient of the likelihood
+is written out, and comes from the inverse that predictions need anyway.
 """
 
 import math
@@ -11,8 +12,9 @@ import numpy as np
 
 _SQRT5 = math.sqrt(5)
 _RANGE = (-12.0, 8.0)  # of the logarithms that are fitted
-_CENTRES = (-1.0, 0.0, -6.0)  # of the priors: weights (D = 1), amplitude, noise
-_WIDTHS = (2.0, 1.0, 2.0)  # and their deviations
+# Narrow, lest a model of few points take all that it sees for noise, and never recover.
+_CENTRES = (-2.0, 0.0, -8.0)  # of the priors: weights (D = 1), amplitude, noise
+_WIDTHS = (1.0, 1.0, 1.0)  # and their deviations
 _JITTER = 1e-6
 _STEP, _STEPS = 0.3, (1e-3, 1.0)  # first step of these, and the bounds of all
 _CAP = 2.0  # values count up to so many times the distance from the best to the median
@@ -211,8 +213,9 @@ def log_improvement(mean: np.ndarray, deviation: np.ndarray, best: float) -> np.
 def scores(values: np.ndarray) -> np.ndarray:
     """Values on a scale that suits a model: the best ones told apart, the bad ones all alike.
 
-    Measured on hyperparameter tables, scores by rank lose half of the ranks in 100 evaluations:
-    the more good points there are, the more is made of their small differences.
+    Measured on nine hyperparameter tables: with scores by rank a search of 100 evaluations left
+    twice as many better candidates unfound. The more good points there are, the more such scores
+    make of their small differences.
 
     Args:
         values: float64[n], at least one of them finite; the others count as bad.

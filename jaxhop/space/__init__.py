@@ -8,6 +8,7 @@ from jaxhop.space._fidelity import Fidelity
 from jaxhop.space._float import Float
 from jaxhop.space._index import Index
 from jaxhop.space._int import Int
+from jaxhop.space._known import known
 from jaxhop.space._option import Option
 from jaxhop.space._parameter import Coordinates, Parameter, Proposal
 from jaxhop.space._permutation import Permutation
@@ -52,5 +53,6 @@ __all__ = [
     "choice",
     "custom",
     "dither",
+    "known",
     "written_out",
 ]

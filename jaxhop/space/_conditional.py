@@ -232,18 +232,13 @@ class Conditional(Composite):
         """The number of the option that a whole candidate is of."""
         fits = [n for n, tree in enumerate(self.choices.trees) if tree.fits(value)]
         if len(fits) > 1:
-            fits = [n for n in fits if self._is_legal(n, value)] or fits[:1]
-        if len(fits) == 1:
+            # An objective sees the same of each that is legal.
+            fits = [n for n in fits if self._is_legal(n, value)] or fits
+        if fits:
             return fits[0]
-        name = f"`{_check.path_name(path)}`: `{self!r}`"
-        if not fits:
-            raise ValueError(
-                f"{name}: the value must be like one of the options, but got"
-                f" {_check.spell(value)}. Give one of them, with values for its parameters."
-            )
         raise ValueError(
-            f"{name}: {_check.spell(value)} may be of any of the options {fits}. Tell the options"
-            ' apart by a constant, such as {"kind": "sgd"}.'
+            f"`{_check.path_name(path)}`: `{self!r}`: the value must be like one of the options,"
+            f" but got {_check.spell(value)}. Give one of them, with values for its parameters."
         )
 
     def _partly(self, partial: Any, start: int) -> list[int]:

@@ -1,5 +1,6 @@
 """Stacked columns as lists of Python values, a whole block at a time."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from jaxhop.space._decimal import shortest, to_decimal
 from jaxhop.space._float import Float
 from jaxhop.space._index import Index
 from jaxhop.space._int import Int
+
+_CHANGEABLE = (list, dict, set, np.ndarray)
 
 
 def host_lists(column: Column, x: Any, decoded: Any) -> list[list[Any]]:
@@ -29,7 +32,7 @@ def host_lists(column: Column, x: Any, decoded: Any) -> list[list[Any]]:
         positions = x.reshape(len(x), -1).T.tolist()
         options = [leaf.choices.options for leaf in column.leaves if isinstance(leaf, Choice)]
         pairs = zip(positions, options, strict=True)
-        return [[own[position] for position in row] for row, own in pairs]
+        return [_chosen(own, row) for row, own in pairs]
     if not isinstance(column.parameter, Float | Int):
         (leaf,) = column.leaves
         return [_one_by_one(leaf, x, decoded)]
@@ -48,6 +51,16 @@ def host_lists(column: Column, x: Any, decoded: Any) -> list[list[Any]]:
         lists.append([row.copy() for row in own])
         first += leaf.pairs
     return lists
+
+
+def _chosen(options: Sequence[Any], positions: list[int]) -> list[Any]:
+    """Options at some positions; those that whoever gets them could change are copies."""
+    if any(isinstance(option, _CHANGEABLE) for option in options):
+        return [
+            copy.deepcopy(options[p]) if isinstance(options[p], _CHANGEABLE) else options[p]
+            for p in positions
+        ]
+    return [options[position] for position in positions]
 
 
 def key_bytes(parts: Sequence[Any], used: Sequence[Any]) -> list[bytes]:

@@ -7,9 +7,9 @@ arguments that have no meaning here are refused. `jaxhop.search` and `jaxhop.Sea
 Example:
     >>> from jaxhop.compat import pyhopper
     >>> search = pyhopper.Search(x=pyhopper.float(-5, 5), kind=pyhopper.choice("a", "b"))
-    >>> best = search.run(lambda params: -((params["x"] - 3) ** 2), steps=60, quiet=True)
+    >>> best = search.run(lambda params: -((params["x"] - 3) ** 2), steps=30, quiet=True)
     >>> abs(best["x"] - 3) < 0.5, len(search.history)
-    (True, 60)
+    (True, 30)
 """
 
 import importlib
