@@ -102,12 +102,12 @@ def sequential(space: Any, *, evaluations: int | None = None) -> Sequential:
     """Annealed moves away from the best points, screened by a model where there is time for it.
 
     First come candidates from a low-discrepancy sequence: a tenth of the budget, or up to five
-    (twelve in conditional spaces) where a model takes over. Without a model a candidate is the best point with a log-uniform
-    number of its coordinates moved, by steps that fall over the budget and follow success. With
-    one it is the best of several hundred such moves, by the improvement that a Gaussian process
-    expects; every eighth does without, in conditional spaces every third. What a candidate costs
-    does not depend on how many were told: points that are neither among the best 100 nor the
-    newest are forgotten.
+    (twelve in conditional spaces) where a model takes over. Without a model a candidate is the
+    best point with a log-uniform number of its coordinates moved, by steps that fall over the
+    budget and follow success. With one it is the best of several hundred such moves, by the
+    improvement that a Gaussian process expects; every eighth does without, in conditional spaces
+    every third. What a candidate costs does not depend on how many were told: points that are
+    neither among the best 100 nor the newest are forgotten.
 
     Args:
         space: a `Space`, or the tree that describes one.
