@@ -7,6 +7,7 @@ goes on to the nearest city. Prints the lengths of all tours.
 """
 
 import argparse
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -44,7 +45,7 @@ def main() -> None:
         print(f"{name:34}{result.best_value:8.4f}  ({result.evaluations:,} evaluations)")
 
 
-def two_opt(cities: np.ndarray, start: np.ndarray) -> jaxhop.custom:
+def two_opt(cities: np.ndarray, start: np.ndarray) -> Any:
     """Tours that are moved by connecting a city with one of its nearest neighbours."""
     n = len(cities)
     distances = np.linalg.norm(cities[:, None] - cities, axis=2)

@@ -36,6 +36,7 @@ class Ended(NamedTuple):
         best: the row of the best candidate, or None.
         best_value: its value, in the user's direction.
         evaluations: how many trials ended.
+        error: what the last trial that failed raised, or None.
         seconds: how long it took.
     """
 
@@ -43,6 +44,7 @@ class Ended(NamedTuple):
     best: Row | None
     best_value: float
     evaluations: int
+    error: BaseException | None
     seconds: float
 
 
@@ -146,6 +148,7 @@ class _Trials:
         self._durations: deque[float] = deque(maxlen=_RECENT)
         self._thoughts: deque[float] = deque(maxlen=_RECENT)
         self._judge = None if rules.pruner is None else Judge(rules.pruner, rules.sign)
+        self._error: BaseException | None = None
         self.exhausted = False
         self._begin = self._visited = clock()
 
@@ -241,7 +244,8 @@ class _Trials:
     def ended(self, reason: str) -> Ended:
         """How it ended."""
         value = self._rules.sign * self._lowest
-        return Ended(reason, self._best, value, self._finished, self._clock() - self._begin)
+        seconds = self._clock() - self._begin
+        return Ended(reason, self._best, value, self._finished, self._error, seconds)
 
     def _progress(self, elapsed: float) -> float:
         return self._rules.budget.progress(self._finished, elapsed)
@@ -296,6 +300,7 @@ class _Trials:
                 if rules.on_error == "raise":
                     assert outcome.error is not None
                     raise outcome.error
+                self._error = outcome.error
                 value = math.nan if isinstance(rules.on_error, str) else rules.on_error
             if not math.isnan(outcome.seconds):
                 self._durations.append(outcome.seconds)

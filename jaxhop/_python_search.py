@@ -181,7 +181,7 @@ def python_session(
         if ended.best is None and memory.best is not None:
             return Found(memory.best, memory.best_value, ended.stop_reason, ended.seconds)
         if ended.best is None:
-            raise ValueError(_nothing(ended, history))
+            raise ValueError(_nothing(ended, history)) from ended.error
         best = to_python(tuple(jax.tree.leaves(ended.best.point)))
         return Found(best, ended.best_value, ended.stop_reason, ended.seconds)
 
@@ -215,6 +215,8 @@ def _nothing(ended: Ended, history: History) -> str:
     advice = "Call `fn` with the initial values by hand."
     if not counts["completed"] and counts["timeout"]:
         advice = "Give more time, as `runtime` or `timeout`."
+    elif ended.error is not None and not counts["completed"]:
+        advice = f"The last error was {type(ended.error).__name__}: {ended.error}"
     elif counts["partial"] and not counts["failed"]:
         advice = "Give more time or evaluations, so that one candidate gets the whole fidelity."
     return (

@@ -133,4 +133,10 @@ def _make(
         parameter.data(store, handle)
         return
     start = parameter.held(store, origin.tobytes()).get()
-    store.put(handle, parameter.rules.mutate(generator(handle), start, temperature))
+    value = parameter.rules.mutate(generator(handle), start, temperature)
+    if value is None:
+        raise TypeError(
+            "`custom(sample, mutate, python=True)`: `mutate` must return the new value, but it"
+            " returned None. Is a `return` missing?"
+        )
+    store.put(handle, value)

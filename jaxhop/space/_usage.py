@@ -165,6 +165,9 @@ class Usage:
                 " it. Use jax.numpy.where in place of `if`, and jax.numpy in place of other"
                 f" functions. ({type(error).__name__}: {str(error).splitlines()[0]})"
             ) from error
+        except Exception as error:
+            error.add_note(f"Raised by {name}.")
+            raise
         if result.dtype == bool and result.shape == leaf.shape:
             return result
         if jnp.issubdtype(result.dtype, jnp.integer) and not result.shape:
