@@ -284,18 +284,26 @@ def parse_population(population: Any, budget: Budget, platform: str, given: int)
     return population
 
 
-def refuse_jax_only(**given: Any) -> None:
-    """Refuses arguments that only concern JAX objectives.
+def refuse_jax_only(rungs: bool, **given: Any) -> None:
+    """Refuses arguments that only concern objectives that are compiled whole.
+
+    Args:
+        rungs: whether it is a JAX objective with a fidelity.
+        **given: the arguments; None where nothing was given.
 
     Raises:
         ValueError: if one of them is given.
     """
     for name, value in given.items():
         if value is not None:
-            raise ValueError(
-                f"`{name}={value!r}`: that argument concerns objectives that JAX compiles, and"
-                ' this one runs in Python. Leave it out, or say `backend="jax"`.'
+            why = (
+                "with a fidelity, candidates are evaluated rung by rung on the first device."
+                " Leave it out."
+                if rungs
+                else "that argument concerns objectives that JAX compiles, and this one runs in"
+                ' Python. Leave it out, or say `backend="jax"`.'
             )
+            raise ValueError(f"`{name}={value!r}`: {why}")
 
 
 def refuse_python_parameters(space: Space) -> None:

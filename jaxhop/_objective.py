@@ -15,6 +15,7 @@ import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
 
+from jaxhop._call import name
 from jaxhop._cost import Cost, cost
 from jaxhop.space import LowRank, Space, written_out
 
@@ -161,7 +162,7 @@ def trace(
         raise
     if any(isinstance(constant, jax.core.Tracer) for constant in closed.consts):
         raise TraceError(
-            f"`{_name(fn)}` uses an abstract array of another trace: one that was stored by an"
+            f"`{name(fn)}` uses an abstract array of another trace: one that was stored by an"
             " earlier call, or an argument of a jitted function around the search. Use the"
             " parameters that it is called with, and search outside of jax.jit."
         )
@@ -195,7 +196,7 @@ def _averaged(fn: Callable[..., Any], number: Any, noisy: bool) -> Callable[...,
         raise ValueError(f"`average={number!r}`: an int of at least 1 must be given. Say 10.")
     if not noisy:
         raise ValueError(
-            f"`average={number}`: `{_name(fn)}` takes no key, so its values do not vary. Write it"
+            f"`average={number}`: `{name(fn)}` takes no key, so its values do not vary. Write it"
             " as fn(params, key), or leave `average` out."
         )
 
@@ -247,7 +248,7 @@ def _check_arrays(returned: Any, fn: Any) -> None:
             leaf, jax.Array | np.ndarray | np.generic | bool | int | float | complex
         ):
             raise _ReturnError(
-                f"`{_name(fn)}` must return one real number, or (number, aux) with numbers and"
+                f"`{name(fn)}` must return one real number, or (number, aux) with numbers and"
                 f" arrays in aux, but it returned {leaf!r}. Leave that out."
             )
 
@@ -260,7 +261,7 @@ def _check_number(shape: Any, fn: Any) -> None:
         if isinstance(shape, jax.ShapeDtypeStruct):
             got = f"{shape.dtype}{list(shape.shape)}"
         raise ReturnTypeError(
-            f"`{_name(fn)}` must return one real number, or (number, aux), but it returned {got}."
+            f"`{name(fn)}` must return one real number, or (number, aux), but it returned {got}."
             " Reduce it to a number, for example with jnp.mean."
         )
 
@@ -319,23 +320,19 @@ def _taken_apart(eqn: Any, operands: list[Any]) -> list[Any]:
     return operands[:whole] + [jax.lax.copy_p.bind(x) for x in operands[whole:]]
 
 
-def _name(fn: Any) -> str:
-    return getattr(fn, "__name__", None) or repr(fn)
-
-
 def _explain(error: Exception, fn: Any) -> None:
     """Raises a `TraceError` for what JAX cannot trace; else adds where it happened."""
     place = _users_line(error)
     if _is_of_tracing(error):
         reason = str(error).split("\n")[0].strip().rstrip(".")
         raise TraceError(
-            f"`{_name(fn)}` cannot be traced by JAX: {type(error).__name__} at {place}: {reason}."
+            f"`{name(fn)}` cannot be traced by JAX: {type(error).__name__} at {place}: {reason}."
             " A value that is searched for is an abstract array there, without a number in it."
             " Write the line with jax.numpy, jax.lax.cond or jnp.where instead of float(), if,"
             " NumPy or other libraries."
         ) from None
     error.add_note(
-        f"jaxhop: raised while JAX traced `{_name(fn)}`, at {place}; the parameters are abstract"
+        f"jaxhop: raised while JAX traced `{name(fn)}`, at {place}; the parameters are abstract"
         " arrays there, without numbers in them."
     )
 

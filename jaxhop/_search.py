@@ -189,7 +189,7 @@ def search(
     if objective is not None and space.fidelity is None:
         session = _compiled(plan, objective, beginning, devices or jax.devices(), bound)
     else:
-        refuse_jax_only(devices=devices, max_memory=max_memory)
+        refuse_jax_only(objective is not None, devices=devices, max_memory=max_memory)
         session = _called(plan, objective is not None, beginning, options, memory, notes)
     return follow(
         session,
@@ -256,7 +256,7 @@ def _called(
     """A search whose candidates are handed out and come back; `traced` with a fidelity only."""
     space, budget, seed = plan.space, plan.budget, plan.seed
     if not traced:
-        refuse_jax_only(average=plan.average)
+        refuse_jax_only(False, average=plan.average)
     population = parse_population(plan.population, budget, "cpu", len(beginning))
     rounds = options.vectorized or plan.population is not None or plan.algorithm != "auto"
     if (rounds or name_for(space, _MANY) == "search_gradient") and not traced:
