@@ -3,6 +3,8 @@
 import dis
 import functools
 import inspect
+import os
+import sysconfig
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,6 +18,13 @@ from jaxhop.space import Space
 _TRACEABLE = frozenset({"jax", "jaxlib", "flax", "equinox"})
 # What starts these with an abstract array in its arguments has done it by the time JAX objects.
 _NEVER_TRACED = frozenset({"subprocess", "multiprocessing"})
+_LOOKED_INTO = 64  # entries of a container
+_PLAIN = (str, bytes, int, float, complex, dict, list, tuple, set, type(None))
+_LIBRARIES = (
+    *(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+    os.path.dirname(os.path.abspath(__file__)),
+    "<frozen",
+)
 _DEPTH = 8  # functions in lists of functions that call functions
 
 
@@ -84,12 +93,15 @@ def refers_to_jax(fn: Callable[..., Any]) -> bool:
         >>> refers_to_jax(lambda params: jnp.sum(params["x"])), refers_to_jax(lambda params: 0.0)
         (True, False)
     """
-    roots = set(_roots(fn, _DEPTH, set()))
+    roots = set(_roots(fn, _DEPTH, set(), _package(fn)))
     return bool(roots & _TRACEABLE) and not roots & _NEVER_TRACED
 
 
-def _roots(thing: Any, depth: int, seen: set[int]) -> Iterator[str]:
-    """Names of the top packages that an object refers to."""
+def _roots(thing: Any, depth: int, seen: set[int], own: str) -> Iterator[str]:
+    """Names of the top packages that an object refers to.
+
+    What libraries are made of says nothing of the objective: of their functions the name counts.
+    """
     if id(thing) in seen:
         return
     seen.add(id(thing))
@@ -98,47 +110,58 @@ def _roots(thing: Any, depth: int, seen: set[int]) -> Iterator[str]:
         return
     if isinstance(thing, jax.Array | jax.stages.Wrapped):
         yield "jax"
-    elif not isinstance(thing, str | bytes | int | float | dict | list | tuple | set):
-        module = getattr(thing, "__module__", None)
-        own = module if isinstance(module, str) else type(thing).__module__
-        yield own.partition(".")[0]
-        own_class = type(thing).__module__
-        yield own_class.partition(".")[0]
-    if isinstance(thing, dict | list | tuple) and depth and len(thing) <= 64:
-        for value in thing.values() if isinstance(thing, dict) else thing:
-            yield from _roots(value, depth - 1, seen)
+    elif not isinstance(thing, _PLAIN):
+        yield _package(thing)
+        yield _package(type(thing))
     if depth:
-        for part in _parts(thing):
-            yield from _roots(part, depth - 1, seen)
+        for part in _parts(thing, own):
+            yield from _roots(part, depth - 1, seen, own)
 
 
-def _parts(thing: Any) -> Iterator[Any]:
-    """What a callable is made of: what it wraps, binds, closes over, imports and names."""
-    if isinstance(thing, functools.partial):
-        yield thing.func
-        yield from thing.args
-        yield from thing.keywords.values()
-        return
-    if isinstance(thing, types.MethodType):
-        yield thing.__func__
-        yield from getattr(thing.__self__, "__dict__", {}).values()
-        return
-    if isinstance(thing, types.FunctionType):
-        for cell in thing.__closure__ or ():
-            try:
-                yield cell.cell_contents
-            except ValueError:  # not filled yet
-                continue
-        yield from (thing.__defaults__ or ())
-        yield from _named(thing.__code__, thing.__globals__)
-        return
-    wrapped = inspect.getattr_static(thing, "__wrapped__", None)
-    if wrapped is not None:
-        yield wrapped
-    call = getattr(type(thing), "__call__", None)  # noqa: B004
-    if isinstance(call, types.FunctionType):
-        yield call
-        yield from getattr(thing, "__dict__", {}).values()
+def _package(thing: Any) -> str:
+    """The top package that a function, a class or an object is of."""
+    module = getattr(thing, "__module__", None)
+    module = module if isinstance(module, str) else type(thing).__module__
+    return module.partition(".")[0]
+
+
+def _parts(thing: Any, own: str) -> Iterator[Any]:
+    """What an object is made of: what it wraps, binds, holds, closes over, imports and names."""
+    if isinstance(thing, dict | list | tuple):
+        if len(thing) <= _LOOKED_INTO:
+            yield from thing.values() if isinstance(thing, dict) else thing
+    elif isinstance(thing, functools.partial):
+        yield from (thing.func, *thing.args, *thing.keywords.values())
+    elif isinstance(thing, types.MethodType):
+        yield from (thing.__func__, thing.__self__)
+    elif isinstance(thing, types.FunctionType):
+        if _is_users(thing, own):
+            yield from _closed_over(thing)
+            yield from _named(thing.__code__, thing.__globals__)
+    elif isinstance(thing, type):
+        if any(_is_users(part, own) for part in vars(thing).values()):
+            yield from vars(thing).values()
+    elif not isinstance(thing, _PLAIN):
+        wrapped = inspect.getattr_static(thing, "__wrapped__", None)
+        yield from () if wrapped is None else (wrapped,)
+        yield from list(getattr(thing, "__dict__", {}).values())[:_LOOKED_INTO]
+        yield type(thing)
+
+
+def _is_users(part: Any, own: str) -> bool:
+    """Whether a function is no library's, or of the same package as the objective."""
+    if not isinstance(part, types.FunctionType):
+        return False
+    return _package(part) == own or not part.__code__.co_filename.startswith(_LIBRARIES)
+
+
+def _closed_over(function: types.FunctionType) -> Iterator[Any]:
+    for cell in function.__closure__ or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:  # not filled yet
+            continue
+    yield from function.__defaults__ or ()
 
 
 def _named(code: types.CodeType, scope: dict[str, Any]) -> Iterator[Any]:

@@ -14,7 +14,7 @@ NUMBERS = 20_000
 PROBLEMS = f"""
 import math, re, sys
 import jax, jax.numpy as jnp, numpy as np, jaxhop
-from jaxhop import _compile, _search
+from jaxhop import _compile, _jax_search
 from jaxhop.algorithms import annealed_mcmc, search_gradient
 
 made, programs, states = [], [], []
@@ -25,7 +25,7 @@ class Recorded(_compile.Rounds):
         super().__init__(algorithm, objective, space, population, chunk, mesh)
 
 _compile.Rounds = Recorded
-compile, run = _compile._compile, _search.run
+compile, run = _compile._compile, _jax_search.run
 
 def compiled(lowered, platform):
     program = compile(lowered, platform)
@@ -34,11 +34,11 @@ def compiled(lowered, platform):
 
 def watched(*arguments):
     for report in run(*arguments):
-        if isinstance(report, _search.Last):
+        if isinstance(report, _jax_search.Last):
             states.append(report.carry.state)
         yield report
 
-_compile._compile, _search.run = compiled, watched
+_compile._compile, _jax_search.run = compiled, watched
 
 COLLECTIVE = (r"= (.*?) (all-reduce|all-gather|all-to-all|reduce-scatter|collective-permute"
               r"|collective-broadcast)(?:-start)?\\(")

@@ -62,7 +62,7 @@ def test_log_integers_are_log_uniform_with_both_ends():
         (Float(scale=2), scipy.stats.norm(0, 2)),
         (Float(low=2, scale=3), scipy.stats.halfnorm(2, 3)),
     ],
-    ids=repr,
+    ids=["between", "log", "free", "from below"],
 )
 def test_floats_have_the_promised_distribution(parameter, distribution):
     assert scipy.stats.kstest(draws(parameter), distribution.cdf).pvalue > 1e-3
