@@ -1,7 +1,8 @@
 """jaxhop: a vectorised high-dimensional black-box optimizer in JAX."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from jaxhop._lazy import lazy
 
 if TYPE_CHECKING:
     from jaxhop import algorithms as algorithms
@@ -32,35 +33,34 @@ if TYPE_CHECKING:
 
     __version__: str
 
-# A worker process that runs an objective needs a few of these names and not JAX, which takes a
-# second to import: each name is imported when it is first asked for.
 _PLACES = {
-    "History": ("_history", "History"),
-    "Option": ("space", "Option"),
-    "PruneEvaluation": ("_pruning", "PruneEvaluation"),
-    "Report": ("_trials", "Report"),
-    "Result": ("_result", "Result"),
-    "Search": ("_interactive", "Search"),
-    "Space": ("space", "Space"),
-    "TraceError": ("_objective", "TraceError"),
-    "Trial": ("_trials", "Trial"),
-    "algorithms": ("algorithms", None),
-    "bool": ("space", "Bool"),
-    "callbacks": ("callbacks", None),
-    "choice": ("space", "choice"),
-    "custom": ("space", "custom"),
-    "executors": ("executors", None),
-    "fidelity": ("space", "Fidelity"),
-    "float": ("space", "Float"),
-    "int": ("space", "Int"),
-    "parse_runtime": ("_budget", "parse_runtime"),
-    "permutation": ("space", "Permutation"),
-    "pruners": ("pruners", None),
-    "search": ("_search", "search"),
-    "should_prune": ("_pruning", "should_prune"),
-    "space": ("space", None),
-    "weights": ("space", "Weights"),
-    "wrap_n_times": ("_noisy", "wrap_n_times"),
+    "__version__": ("jaxhop._version", "__version__"),
+    "History": ("jaxhop._history", "History"),
+    "Option": ("jaxhop.space", "Option"),
+    "PruneEvaluation": ("jaxhop._pruning", "PruneEvaluation"),
+    "Report": ("jaxhop._trials", "Report"),
+    "Result": ("jaxhop._result", "Result"),
+    "Search": ("jaxhop._interactive", "Search"),
+    "Space": ("jaxhop.space", "Space"),
+    "TraceError": ("jaxhop._objective", "TraceError"),
+    "Trial": ("jaxhop._trials", "Trial"),
+    "algorithms": ("jaxhop.algorithms", None),
+    "bool": ("jaxhop.space", "Bool"),
+    "callbacks": ("jaxhop.callbacks", None),
+    "choice": ("jaxhop.space", "choice"),
+    "custom": ("jaxhop.space", "custom"),
+    "executors": ("jaxhop.executors", None),
+    "fidelity": ("jaxhop.space", "Fidelity"),
+    "float": ("jaxhop.space", "Float"),
+    "int": ("jaxhop.space", "Int"),
+    "parse_runtime": ("jaxhop._budget", "parse_runtime"),
+    "permutation": ("jaxhop.space", "Permutation"),
+    "pruners": ("jaxhop.pruners", None),
+    "search": ("jaxhop._search", "search"),
+    "should_prune": ("jaxhop._pruning", "should_prune"),
+    "space": ("jaxhop.space", None),
+    "weights": ("jaxhop.space", "Weights"),
+    "wrap_n_times": ("jaxhop._noisy", "wrap_n_times"),
 }
 
 __all__ = [
@@ -91,21 +91,4 @@ __all__ = [
     "wrap_n_times",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version
-
-        value: Any = version("jaxhop")
-    elif name in _PLACES:
-        module, attribute = _PLACES[name]
-        value = importlib.import_module(f"jaxhop.{module}")
-        value = value if attribute is None else getattr(value, attribute)
-    else:
-        raise AttributeError(f"module 'jaxhop' has no attribute {name!r}")
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(__name__, _PLACES)

@@ -130,7 +130,7 @@ def parse_options(
             "`vectorized=True` and `pruner`: the candidates of one call end together. Leave one"
             " of the two out."
         )
-    seconds = None if timeout is None else _timeout(timeout)
+    seconds = None if timeout is None else parse_runtime(timeout, "timeout")
     jobs = None
     if n_jobs is not None and n_jobs != 1:
         jobs = Jobs.of(n_jobs)
@@ -148,13 +148,6 @@ def parse_options(
         screen=None if surrogate == "auto" else surrogate,
         pruner=_pruner(pruner),
     )
-
-
-def _timeout(timeout: Any) -> float:
-    try:
-        return parse_runtime(timeout)
-    except (TypeError, ValueError) as error:
-        raise type(error)(str(error).replace("`runtime=", "`timeout=", 1)) from None
 
 
 def _on_error(on_error: Any) -> str | float:

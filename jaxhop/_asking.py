@@ -12,12 +12,14 @@ from jax._src import xla_bridge  # nothing public tells
 
 from jaxhop import _noise
 from jaxhop._trials import PHASES
-from jaxhop.algorithms import Proposals, Sequential, sequential
+from jaxhop.algorithms import Proposals, sequential
+from jaxhop.algorithms import rows as rows_at
 from jaxhop.space import Space, Store
 
 ATTEMPTS = 8
 """Asks in a row that bring nothing new before candidates are drawn at random."""
 
+_ELSEWHERE = 64  # asks from other points than the best
 _DRAWN = 64
 _DECODED = 64
 _MUTATED = 16
@@ -123,34 +125,31 @@ class Tried:
         self._keys.add(key)
         return len(self._keys) > before
 
-    def holds(self, key: bytes) -> bool:
-        """Whether a candidate was noted before."""
-        return not self._allow and key in self._keys
-
 
 class OneByOne:
-    """Asks a `Sequential` algorithm for a few candidates at a time.
+    """Asks `sequential` for a few candidates at a time.
 
     Args:
-        algorithm: the algorithm.
         space: the space.
         seed: of everything random.
-        tried: what was handed out already.
+        allow: whether duplicates are evaluated again.
+
+    Attributes:
+        tried: what was handed out.
     """
 
-    def __init__(self, algorithm: Sequential, space: Space, seed: int, tried: Tried) -> None:
-        self._algorithm = algorithm
+    def __init__(self, space: Space, seed: int, allow: bool) -> None:
+        self._algorithm = sequential(space)
         self._space = space
-        self._tried = tried
+        self.tried = Tried(space, allow)
         self._stream = int(np.random.SeedSequence(seed).generate_state(1)[0])
         self._asks = 0
         self.store = Store()
         self._rest: Iterator[Any] | None = None
         self._seed = seed
         self._draw: Any = None
-        self._total: int | None = None
         self._out: dict[int, Row] = {}  # handed out, and not told yet
-        self.state = algorithm.init()
+        self.state = self._algorithm.init()
 
     def prepare(self) -> None:
         """Compiles what makes candidates, so that no budget of time is charged with it."""
@@ -174,7 +173,7 @@ class OneByOne:
             One row for each that is new.
         """
         rows = [self.row(given, _INITIAL) for given in candidates]
-        rows = [row for row in rows if self._tried.new(row.key)]
+        rows = [row for row in rows if self.tried.new(row.key)]
         self._out |= {id(row): row for row in rows}
         return rows
 
@@ -191,7 +190,7 @@ class OneByOne:
     def more(self, progress: float, wanted: int, screen: bool) -> list[Row]:
         """New candidates; see `Asker.more`."""
         with on_cpu():
-            rows = [] if self._tried.all else self._found(progress, wanted, screen)
+            rows = [] if self.tried.all else self._found(progress, wanted, screen)
         self._out |= {id(row): row for row in rows}
         return rows
 
@@ -215,7 +214,7 @@ class OneByOne:
             if rows := self._new(proposals, wanted):
                 return rows
         # All that is near the best was tried: moves go on from any point.
-        for _ in range(8 * ATTEMPTS):
+        for _ in range(_ELSEWHERE):
             key = self._key()
             held = np.flatnonzero(self.state.numbers >= 0)
             values = self.state.values.copy()
@@ -252,7 +251,7 @@ class OneByOne:
                 point = rows_at(points, at)
                 row = Row(point, candidates[at], key, phase[at], heat[at])
                 self._place(row, some.start + at)
-                if self._tried.new(row.key):
+                if self.tried.new(row.key):
                     rows.append(row)
                     if len(rows) == wanted:
                         break
@@ -293,7 +292,7 @@ class OneByOne:
             self._rest = iter([candidates[i] for i in order])
         rows: list[Row] = []
         for candidate in self._rest:
-            if self._tried.new((row := self.row(candidate, _EXPLORE)).key):
+            if self.tried.new((row := self.row(candidate, _EXPLORE)).key):
                 rows.append(row)
                 if len(rows) == wanted:
                     break
@@ -324,11 +323,6 @@ def _cpu() -> Any:
 def stacked(points: Sequence[Point]) -> Point:
     """Points as one, with a leading axis."""
     return jax.tree.map(lambda *leaves: np.stack(leaves), *points)
-
-
-def rows_at(points: Point, index: Any) -> Point:
-    """Some of the points that are stacked along a leading axis, or one of them."""
-    return jax.tree.map(lambda leaf: leaf[index], points)
 
 
 def _drawn(space: Space) -> Any:

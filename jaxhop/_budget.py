@@ -32,13 +32,14 @@ _HOW = (
 )
 
 
-def parse_runtime(runtime: float | timedelta | str) -> float:
+def parse_runtime(runtime: float | timedelta | str, name: str = "runtime") -> float:
     """Reads a duration.
 
     Args:
         runtime: a number of seconds; a `timedelta`; or text: a bare number (seconds), numbers
             with units from milliseconds to weeks (`"1h 30min"`, `"3 days, 7 hours"`), or a clock
             time, hours:minutes:seconds or minutes:seconds (`"1:30"` is one and a half minutes).
+        name: what error messages call it. Default `"runtime"`.
 
     Returns:
         Seconds, finite and greater than 0.
@@ -54,7 +55,7 @@ def parse_runtime(runtime: float | timedelta | str) -> float:
         90.0
     """
     if isinstance(runtime, str):
-        seconds = _parse_text(runtime)
+        seconds = _parse_text(runtime, name)
     elif isinstance(runtime, timedelta):
         seconds = runtime.total_seconds()
     elif isinstance(runtime, np.timedelta64):
@@ -62,15 +63,15 @@ def parse_runtime(runtime: float | timedelta | str) -> float:
     elif isinstance(runtime, Real) and not isinstance(runtime, bool):
         seconds = _to_float(runtime)
     else:
-        raise TypeError(f"`runtime={runtime!r}`: a duration must be given. {_HOW}")
+        raise TypeError(f"`{name}={runtime!r}`: a duration must be given. {_HOW}")
     if not (math.isfinite(seconds) and seconds > 0):
         raise ValueError(
-            f"`runtime={runtime!r}`: a duration must be finite and greater than 0. {_HOW}"
+            f"`{name}={runtime!r}`: a duration must be finite and greater than 0. {_HOW}"
         )
     return seconds
 
 
-def _parse_text(runtime: str) -> float:
+def _parse_text(runtime: str, name: str) -> float:
     text = runtime.strip().lower()
     if re.fullmatch(_NUMBER, text):
         return float(text)
@@ -83,7 +84,7 @@ def _parse_text(runtime: str) -> float:
         # Only the first part may run over: "90:00" is clear, "1:75" is a slip.
         if seconds < 60 and (minutes < 60 or clock[1] is None):
             return hours * 3600 + minutes * 60 + seconds
-    raise ValueError(f"`runtime={runtime!r}`: text must name a duration. {_HOW}")
+    raise ValueError(f"`{name}={runtime!r}`: text must name a duration. {_HOW}")
 
 
 def _to_float(number: Real) -> float:

@@ -55,7 +55,7 @@ def compile_rounds(
         SingleDeviceSharding(devices[0]) if mesh is None else NamedSharding(mesh, PartitionSpec())
     )
     several = len({device.process_index for device in devices}) > 1
-    key = np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)
+    key = _noise.seeded(seed)
     constants = [_placed(constant, place, several) for constant in objective.constants]
     given = len(first)
     points = jax.tree.map(lambda *leaves: np.stack([np.asarray(x) for x in leaves]), *first)

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from jaxhop._trials import PHASES
+from jaxhop.algorithms._moves import rows
 from jaxhop.algorithms._sequential import Proposals, Sequential
 from jaxhop.space._fidelity import Fidelity
 
@@ -153,7 +154,7 @@ def halving(sequential: Sequential, fidelity: Fidelity) -> Halving:
         tables, searches = list(state.rungs), list(state.searches)
         for rung in np.unique(rungs):
             own = rungs == rung
-            some = _rows(points, own)
+            some = rows(points, own)
             searches[rung], accepted[own] = sequential.tell(searches[rung], some, values[own])
             tables[rung] = _added(tables[rung], ids[own], values[own], some)
         tables = [_marked(table, ids[rungs > rung]) for rung, table in enumerate(tables)]
@@ -217,7 +218,7 @@ def _added(rung: Rung, ids: np.ndarray, values: np.ndarray, points: Points) -> R
             np.concatenate([old, new[good]]) for old, new in zip(rung.points, points, strict=True)
         )
     else:
-        points = _rows(points, good)
+        points = rows(points, good)
     every = np.concatenate([rung.values, values[good]])
     order = np.argsort(every, kind="stable")[:_KEPT]
     return Rung(
@@ -225,14 +226,10 @@ def _added(rung: Rung, ids: np.ndarray, values: np.ndarray, points: Points) -> R
         ids=np.concatenate([rung.ids, ids[good]])[order],
         values=every[order],
         promoted=np.concatenate([rung.promoted, np.zeros(int(good.sum()), bool)])[order],
-        points=_rows(points, order),
+        points=rows(points, order),
     )
 
 
 def _marked(rung: Rung, ids: np.ndarray) -> Rung:
     """A rung some of whose candidates were promoted."""
     return rung._replace(promoted=rung.promoted | np.isin(rung.ids, ids)) if len(ids) else rung
-
-
-def _rows(points: Points, index: Any) -> Points:
-    return tuple(np.asarray(column)[index] for column in points)

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxhop import _noise
-from jaxhop._asking import Point, Row, on_cpu, rows_at, stacked
+from jaxhop._asking import Point, Row, on_cpu, stacked
 from jaxhop._trials import PHASES
 from jaxhop.algorithms import Algorithm, Batch
+from jaxhop.algorithms import rows as rows_at
 from jaxhop.space import Space, Store, written_out
 
 _ATTEMPTS = 8  # rounds in a row that bring nothing new before the space counts as used up
@@ -56,7 +57,7 @@ class InRounds:
         self._out: dict[bytes, list[Row]] = {}  # by what is evaluated now, others that are equal
         self._offset: float | None = None
         self._round = 0
-        key = np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)
+        key = _noise.seeded(seed)
         self._run = np.asarray(_noise.fold_in(key, 1))
         with on_cpu():
             self.state = jax.jit(algorithm.init)(_noise.fold_in(key, 0), stacked(points))

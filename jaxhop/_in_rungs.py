@@ -4,22 +4,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jaxhop._asking import ATTEMPTS, OneByOne, Row, Tried, on_cpu, stacked
+from jaxhop._asking import ATTEMPTS, OneByOne, Row, on_cpu, stacked
 from jaxhop._fidelity import HalvingState, halving
-from jaxhop.algorithms import Sequential
 from jaxhop.space import Space
 
 
 class InRungs(OneByOne):
-    """Asks a `Sequential` algorithm for candidates, and promotes the best from rung to rung.
+    """Asks `sequential` for candidates, and promotes the best from rung to rung.
 
     The fidelity of a row stands behind the columns of its point.
 
     Args:
-        algorithm: what proposes candidates.
         space: the space, which has a fidelity.
         seed: of everything random.
-        tried: what was handed out already.
+        allow: whether duplicates are evaluated again.
         evaluations: how many there will be, or None.
         raw: whether the objective gets points, with their fidelity, instead of candidates.
     """
@@ -28,16 +26,15 @@ class InRungs(OneByOne):
 
     def __init__(
         self,
-        algorithm: Sequential,
         space: Space,
         seed: int,
-        tried: Tried,
+        allow: bool,
         evaluations: int | None,
         raw: bool = False,
     ) -> None:
         assert space.fidelity is not None
-        super().__init__(algorithm, space, seed, tried)
-        self._halving = halving(algorithm, space.fidelity)
+        super().__init__(space, seed, allow)
+        self._halving = halving(self._algorithm, space.fidelity)
         self.state = self._halving.init()
         self._first = self._halving.first(evaluations)
         self._rungs, self._ids = np.empty(0, np.int64), np.empty(0, np.int64)

@@ -62,6 +62,7 @@ class Search:
         self._memory = Memory()
         self._asked: dict[bytes, Row] = {}
         self._trials: list[Trial] = []
+        self._leader: Trial | None = None  # the best of the trials that obey what is frozen
         self.results: list[Result] = []
 
     def __repr__(self) -> str:
@@ -80,14 +81,12 @@ class Search:
     @property
     def best(self) -> Any:
         """The best candidate so far that obeys what is frozen, or None."""
-        trial = self._best()
-        return None if trial is None else copy.deepcopy(trial.params)
+        return None if self._leader is None else copy.deepcopy(self._leader.params)
 
     @property
     def best_value(self) -> float:
         """The value of `best`, or NaN."""
-        trial = self._best()
-        return float("nan") if trial is None else trial.value
+        return float("nan") if self._leader is None else self._leader.value
 
     def __getitem__(self, name: Any) -> Any:
         """A parameter or constant of the space by its key; the value of what is frozen."""
@@ -113,6 +112,9 @@ class Search:
             self._frozen[name] = value
         self._memory = Memory()
         self._asked = {}
+        self._leader = None
+        for trial in self._trials:
+            self._lead(trial)
 
     def __iadd__(self, candidate: Any) -> "Search":
         """Enqueues a candidate: `search += {"lr": 0.1}`."""
@@ -153,7 +155,7 @@ class Search:
         direction = self._directed(direction)
         queue, self._queue = self._queue, []
         given = [*queue, *(settings.pop("init", None) or ())]
-        callbacks = [_Collect(self._trials), *settings.pop("callbacks", ())]
+        callbacks = [_Collect(self._keep, len(self._trials)), *settings.pop("callbacks", ())]
         seed = settings.pop("seed", self._seed + len(self.results))
         self._memory.best, self._memory.best_value = self.best, self.best_value
         result = search(
@@ -182,8 +184,7 @@ class Search:
         """
         if n < 1:
             raise ValueError(f"`ask({n!r})`: `n >= 1` must hold. Say `ask(1)`.")
-        memory = self._memory
-        asker, _ = memory.parts(self._space, self._seed, None)
+        asker = self._memory.asker(self._space, self._seed, None)
         start = [] if self._trials or self._asked or self._queue else [None]
         rows, self._queue = asker.first([*start, *self._queue[:n]]), self._queue[n:]
         told = len(self._trials)
@@ -215,22 +216,22 @@ class Search:
                 f"`tell`: {len(candidates)} candidates need as many values, but got"
                 f" {len(values)}. Give one for each."
             )
-        sign = -1 if self._directed(direction or self._direction or "min") == "max" else 1
-        asker, tried = self._memory.parts(self._space, self._seed, None)
+        self._directed(direction or self._direction or "min")
+        asker = self._memory.asker(self._space, self._seed, None)
         rows = []
         for candidate in candidates:
             row = asker.row(candidate, _GIVEN)
-            tried.new(row.key)
+            asker.tried.new(row.key)
             rows.append(self._asked.pop(row.key, row))
         given = np.array([number(value, "tell") for value in values])
-        asker.tell(rows, np.where(np.isfinite(given), sign * given, np.inf))
+        asker.tell(rows, np.where(np.isfinite(given), self._sign * given, np.inf))
         for candidate, value, row in zip(candidates, given.tolist(), rows, strict=True):
             best = self.best_value
-            improved = np.isfinite(value) and not sign * value >= sign * best
-            self._trials.append(
+            improved = np.isfinite(value) and not self._sign * value >= self._sign * best
+            self._keep(
                 Trial(
                     number=len(self._trials),
-                    params=candidate,
+                    params=copy.deepcopy(candidate),  # whoever tells may change it later
                     value=value,
                     status="completed",
                     phase=PHASES[row.phase],
@@ -253,17 +254,23 @@ class Search:
         self._direction = direction
         return direction
 
-    def _best(self) -> Trial | None:
-        """The best of the evaluations that obey what is frozen."""
-        sign = -1 if self._direction == "max" else 1
-        usable = [
-            trial
-            for trial in self._trials
-            if trial.status == "completed"
+    @property
+    def _sign(self) -> int:
+        return -1 if self._direction == "max" else 1
+
+    def _keep(self, trial: Trial) -> None:
+        self._trials.append(trial)
+        self._lead(trial)
+
+    def _lead(self, trial: Trial) -> None:
+        """Makes a trial the best one, if it is, and obeys what is frozen."""
+        better = (
+            trial.status == "completed"
             and np.isfinite(trial.value)
-            and all(_equal(trial.params[name], value) for name, value in self._frozen.items())
-        ]
-        return min(usable, key=lambda trial: sign * trial.value, default=None)
+            and not self._sign * trial.value >= self._sign * self.best_value
+        )
+        if better and all(_equal(trial.params[key], own) for key, own in self._frozen.items()):
+            self._leader = trial
 
     def _filled(self, candidate: Any) -> Any:
         """A whole candidate from a part of one."""
@@ -282,13 +289,12 @@ class Search:
 class _Collect:
     """A callback that keeps the evaluations."""
 
-    def __init__(self, trials: list[Trial]) -> None:
-        self._trials = trials
-        self._before = len(trials)
+    def __init__(self, keep: Callable[[Trial], None], before: int) -> None:
+        self._keep, self._before = keep, before
 
     def on_trial(self, trial: Trial) -> None:
         """Keeps one."""
-        self._trials.append(dataclasses.replace(trial, number=self._before + trial.number))
+        self._keep(dataclasses.replace(trial, number=self._before + trial.number))
 
 
 def _merged(spaces: tuple[Any, ...], named: dict[str, Any]) -> Any:

@@ -124,6 +124,22 @@ def filled(
     return jax.lax.fori_loop(0, 2, fill, jnp.zeros(2 * half, kind))[:n]
 
 
+def seeded(seed: int) -> np.ndarray:
+    """The raw key data that a search begins with.
+
+    Args:
+        seed: in [0, 2**64).
+
+    Returns:
+        uint32[2].
+
+    Example:
+        >>> seeded(2**32 + 5).tolist()
+        [1, 5]
+    """
+    return np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)
+
+
 def raw(key: Any) -> jax.Array:
     """The raw key data of a JAX key.
 

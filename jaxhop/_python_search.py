@@ -12,7 +12,7 @@ import cloudpickle
 import jax
 import numpy as np
 
-from jaxhop._asking import Asker, OneByOne, Row, Tried
+from jaxhop._asking import Asker, OneByOne, Row
 from jaxhop._asynchronous import Ended, Rules, run_trials
 from jaxhop._budget import Budget
 from jaxhop._call import Call
@@ -20,7 +20,6 @@ from jaxhop._history import History
 from jaxhop._in_rungs import InRungs
 from jaxhop._session import Found, Session
 from jaxhop._trials import Report
-from jaxhop.algorithms import sequential
 from jaxhop.evaluators import Evaluator, Executors, Inline, Jobs, Vectorized, Workers
 from jaxhop.space import Space
 
@@ -62,22 +61,21 @@ class Memory:
     best: Any = None
     best_value: float = math.nan
     _asker: OneByOne | None = None
-    _tried: Tried | None = None
 
     @property
     def fresh(self) -> bool:
         """Whether nothing was searched yet."""
         return self.best is None and self._asker is None
 
-    def parts(
+    def asker(
         self,
         space: Space,
         seed: int,
         evaluations: int | None,
         duplicates: bool = False,
         raw: bool = False,
-    ) -> tuple[OneByOne, Tried]:
-        """What hands out candidates one by one, and what was handed out.
+    ) -> OneByOne:
+        """What hands out candidates one by one.
 
         Args:
             space: the space; the same every time.
@@ -87,14 +85,15 @@ class Memory:
             raw: whether points are evaluated rather than candidates; with a fidelity only.
 
         Returns:
-            The same two objects every time.
+            The same object every time.
         """
-        if self._asker is None or self._tried is None:
-            self._tried = Tried(space, duplicates)
-            parts = sequential(space), space, seed, self._tried
-            self._asker = InRungs(*parts, evaluations, raw) if space.fidelity else OneByOne(*parts)
+        if self._asker is None:
+            if space.fidelity is None:
+                self._asker = OneByOne(space, seed, duplicates)
+            else:
+                self._asker = InRungs(space, seed, duplicates, evaluations, raw)
         self._asker.expect(evaluations)
-        return self._asker, self._tried
+        return self._asker
 
 
 class Continued(NamedTuple):
@@ -141,7 +140,7 @@ def python_session(
     asker: Asker,
     first: Sequence[Row],
     budget: Budget,
-    direction: str,
+    sign: int,
     options: PythonOptions,
     memory: Memory,
     notes: tuple[str, ...],
@@ -154,7 +153,7 @@ def python_session(
         asker: where candidates come from.
         first: the candidates to begin with.
         budget: what ends the search.
-        direction: `"min"` or `"max"`.
+        sign: 1 to minimise, -1 to maximise.
         options: what the user said.
         memory: what was found before.
         notes: what the user should know beforehand.
@@ -162,7 +161,6 @@ def python_session(
     Returns:
         The session.
     """
-    sign = -1 if direction == "max" else 1
 
     def start(stops: Callable[[], bool], each: bool) -> Generator[Report | Ended, None, None]:
         rules = Rules(

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
+from jaxhop import _noise
 from jaxhop._arguments import (
     first_candidates,
     make_algorithm,
@@ -266,10 +266,10 @@ def _called(
         asker = InRounds(algorithm, space, population, seed, points, options.duplicates)
         first: list[Row] = []
     else:
-        asker, _ = memory.parts(space, seed, budget.evaluations, options.duplicates, traced)
+        asker = memory.asker(space, seed, budget.evaluations, options.duplicates, traced)
         first = asker.first(beginning)
     if traced:
-        key = np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)
+        key = _noise.seeded(seed)
         evaluator = partial(Rungs, partial(_at, plan), population, plan.sign, key)
     else:
         evaluator = partial(make_evaluator, plan.fn, population, options)
@@ -279,7 +279,7 @@ def _called(
         asker=asker,
         first=first,
         budget=budget,
-        direction=plan.direction,
+        sign=plan.sign,
         options=options,
         memory=memory,
         notes=notes,

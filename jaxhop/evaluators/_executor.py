@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jaxhop.evaluators._messages import message, outcome, unpacked
-from jaxhop.evaluators._outcome import Outcome
+from jaxhop.evaluators._outcome import Outcome, ended
 from jaxhop.evaluators._worker import answer, packed
 
 _TRIES = 2
@@ -140,10 +140,7 @@ class Executors:
 
     def stop(self, grace: float) -> list[Outcome]:
         """Lets running trials end, and forgets those that do not; see `Evaluator`."""
-        until = time.monotonic() + grace
-        outcomes: list[Outcome] = []
-        while self._pending() and (left := until - time.monotonic()) > 0:
-            outcomes += self.wait(left)
+        outcomes = ended(self.wait, self._pending, grace)
         self.close()
         return outcomes
 

@@ -1,5 +1,7 @@
 """What evaluators have in common: how a trial ended, and what the loop asks of them."""
 
+import time
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 
@@ -75,3 +77,23 @@ class Evaluator(Protocol):
     def close(self) -> None:
         """Leaves nothing behind; may be called more than once."""
         ...
+
+
+def ended(
+    wait: Callable[[float], list[Outcome]], under_way: Callable[[], bool], grace: float
+) -> list[Outcome]:
+    """Trials that end in a time of grace.
+
+    Args:
+        wait: of the evaluator.
+        under_way: whether any trial is left.
+        grace: seconds, infinite to wait for all.
+
+    Returns:
+        Their outcomes.
+    """
+    until = time.monotonic() + grace
+    outcomes: list[Outcome] = []
+    while under_way() and (left := until - time.monotonic()) > 0:
+        outcomes += wait(left)
+    return outcomes

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxhop._call import name
 from jaxhop.evaluators._outcome import Outcome
 
 
@@ -107,9 +108,8 @@ def _values(returned: Any, number: int, fn: Any) -> np.ndarray:
         values = np.empty((0, 0))
     if values.shape not in ((number,), (number, 1)):
         got = f"an array of shape {np.shape(given)}" if hasattr(given, "shape") else repr(returned)
-        name = getattr(fn, "__name__", None) or repr(fn)
         raise TypeError(
-            f"`{name}` must return one real number for each of the {number} candidates"
+            f"`{name(fn)}` must return one real number for each of the {number} candidates"
             f" (vectorized=True), but it returned {got}. Return an array of shape ({number},)."
         )
     return values.reshape(number)

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from jaxhop.evaluators._jobs import Jobs
 from jaxhop.evaluators._messages import message, outcome, unpacked
-from jaxhop.evaluators._outcome import Outcome
+from jaxhop.evaluators._outcome import Outcome, ended
 from jaxhop.evaluators._process import Process, describe
 
 _TRIES = 2
@@ -128,7 +128,7 @@ class Workers:
         """
         until = time.monotonic() + seconds
         outcomes: list[Outcome] = []
-        while not outcomes and len(self._free) < self.slots:
+        while not outcomes and self._pending():
             for key, _ in self._selector.select(self._patience(until)):
                 outcomes += self._receive(key.data)
             if self._timeout is not None:
@@ -139,10 +139,7 @@ class Workers:
 
     def stop(self, grace: float) -> list[Outcome]:
         """Lets running trials end, and kills those that do not; see `Evaluator`."""
-        until = time.monotonic() + grace
-        outcomes: list[Outcome] = []
-        while len(self._free) < self.slots and (left := until - time.monotonic()) > 0:
-            outcomes += self.wait(left)
+        outcomes = ended(self.wait, self._pending, grace)
         for worker in self._workers:
             if worker.task is not None:
                 worker.process.kill()
@@ -151,6 +148,9 @@ class Workers:
     def close(self) -> None:
         """Ends all workers; see `Evaluator`."""
         self._finalizer()
+
+    def _pending(self) -> bool:
+        return len(self._free) < self.slots
 
     def _start(self, number: int) -> Process:
         return Process(self._payload.fileno(), self._jobs.environment(number))

@@ -12,8 +12,9 @@ Example:
     (True, 30)
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from jaxhop._lazy import lazy
 
 if TYPE_CHECKING:
     from jaxhop._budget import parse_runtime as parse_runtime
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from jaxhop.compat.pyhopper.callbacks import CandidateType as CandidateType
     from jaxhop.compat.pyhopper.callbacks import ParamInfo as ParamInfo
 
-# As in jaxhop itself, so that a worker imports what its objective needs, and not JAX.
 _PLACES = {
     "CandidateType": ("jaxhop.compat.pyhopper.callbacks", "CandidateType"),
     "ParamInfo": ("jaxhop.compat.pyhopper.callbacks", "ParamInfo"),
@@ -72,16 +72,4 @@ __all__ = [
     "wrap_n_times",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module 'jaxhop.compat.pyhopper' has no attribute {name!r}")
-    module, attribute = _PLACES[name]
-    value: Any = importlib.import_module(module)
-    value = value if attribute is None else getattr(value, attribute)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(__name__, _PLACES)
