@@ -52,7 +52,7 @@ class SequentialState(NamedTuple):
     """The best points and the newest ones, and what was learned from them. Never changed in place.
 
     Attributes:
-        points: stacked points, in no order.
+        points: stacked points, in the order in which they were told.
         values: float64[rows], infinite where a trial failed or a row is empty.
         numbers: int64[rows], in which order they were told; -1 where a row is empty.
         told: int64[], how many points were told.
@@ -210,21 +210,28 @@ class _Search:
         self, state: SequentialState, points: Any, values: Any
     ) -> tuple[SequentialState, np.ndarray]:
         values = np.asarray(values, np.float64)
-        room = self._kept - self._best
-        if len(values) > room:  # in parts, each of which can push out what is old
-            state, before = self.tell(state, rows(points, slice(room)), values[:room])
-            state, after = self.tell(state, rows(points, slice(room, None)), values[room:])
-            return state, np.concatenate([before, after])
         values = np.where(np.isfinite(values), values, np.inf)
-        numbers = state.told + np.arange(len(values))
+        used = min(int(state.told), self._kept)
+        told = state.told + len(values)
+        numbers = np.concatenate([state.numbers[:used], np.arange(state.told, told)])
+        every = np.concatenate([state.values[:used], values])
         before = np.minimum.accumulate(np.append(state.values.min(), values))[:-1]
-        out = self._outdated(state, len(values))
+        held = self._held(every)
+        old, new = held[held < used], held[held >= used] - used
+
+        def joined(column: np.ndarray, newcomers: Any) -> np.ndarray:
+            whole = np.empty_like(column)
+            whole[: len(old)] = column[old]
+            whole[len(old) : len(held)] = np.asarray(newcomers)[new]
+            whole[len(held) :] = column[len(held) :]  # empty as they were
+            return whole
+
         return state._replace(
-            points=jax.tree.map(lambda old, new: _replaced(old, out, new), state.points, points),
-            values=_replaced(state.values, out, values),
-            numbers=_replaced(state.numbers, out, numbers),
-            told=state.told + len(values),
-            reach=self._reach(state, values < before, numbers),
+            points=jax.tree.map(joined, state.points, points),
+            values=joined(state.values, values),
+            numbers=joined(state.numbers, numbers[used:]),
+            told=told,
+            reach=self._reach(state, values < before, numbers[used:]),
         ), np.isfinite(values) & (values <= before)
 
     def learn(self, state: SequentialState) -> SequentialState:
@@ -257,11 +264,18 @@ class _Search:
         size = 4 ** math.ceil(math.log(n + spare, 4))
         return max(size, POOL) if self._small else size
 
-    def _outdated(self, state: SequentialState, n: int) -> np.ndarray:
-        """Rows to overwrite: the oldest but for the best."""
-        limit = float(np.partition(state.values, self._best)[self._best])
-        age = np.where(state.values < limit, np.iinfo(np.int64).max, state.numbers)
-        return np.argpartition(age, max(n - 1, 0))[:n]
+    def _held(self, values: np.ndarray) -> np.ndarray:
+        """Rows to keep, of rows in the order in which they were told: the best and the newest.
+
+        It is the same however many are told at once.
+        """
+        if len(values) <= self._kept:
+            return np.arange(len(values))
+        limit = np.partition(values, self._best - 1)[self._best - 1]
+        held = values < limit
+        held[np.flatnonzero(values == limit)[: self._best - int(held.sum())]] = True
+        held[np.flatnonzero(~held)[-(self._kept - self._best) :]] = True
+        return np.flatnonzero(held)
 
     def _reach(
         self, state: SequentialState, better: np.ndarray, numbers: np.ndarray
@@ -276,9 +290,3 @@ class _Search:
 
 def _evidence(state: SequentialState) -> Evidence:
     return Evidence(state.points, state.values, state.numbers)
-
-
-def _replaced(old: np.ndarray, index: np.ndarray, new: Any) -> np.ndarray:
-    changed = old.copy()
-    changed[index] = new
-    return changed
