@@ -3,11 +3,13 @@
 import inspect
 import math
 import operator
+import os
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from datetime import timedelta
 from numbers import Real
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 
@@ -17,6 +19,7 @@ from jaxhop.algorithms import Algorithm, auto, population_for
 from jaxhop.evaluators import Jobs
 from jaxhop.pruners import Pruner
 from jaxhop.space import Space
+from jaxhop.storage import Directory, open_directory
 
 _DIRECTIONS = {"min": "min", "minimize": "min", "max": "max", "maximize": "max"}
 _BACKENDS = ("auto", "jax", "python")
@@ -95,6 +98,8 @@ def parse_options(
     duplicates: Any,
     surrogate: Any,
     pruner: Any,
+    evaluations_per_process: Any = None,
+    count_in_flight: Any = True,
 ) -> PythonOptions:
     """Checks what concerns Python objectives.
 
@@ -147,6 +152,16 @@ def parse_options(
         duplicates=duplicates == "allow",
         screen=None if surrogate == "auto" else surrogate,
         pruner=_pruner(pruner),
+        own=None
+        if evaluations_per_process is None
+        else whole(
+            "evaluations_per_process",
+            evaluations_per_process,
+            1,
+            2**62,
+            "evaluations_per_process=100",
+        ),
+        count_in_flight=one_of("count_in_flight", count_in_flight, (True, False)),
     )
 
 
@@ -297,6 +312,88 @@ def refuse_jax_only(rungs: bool, **given: Any) -> None:
                 ' Python. Leave it out, or say `backend="jax"`.'
             )
             raise ValueError(f"`{name}={value!r}`: {why}")
+
+
+def refuse_python_only(**given: Any) -> None:
+    """Refuses arguments that only concern objectives that run in Python.
+
+    Args:
+        **given: the arguments; None where nothing was given.
+
+    Raises:
+        ValueError: if one of them is given.
+    """
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(
+                f"`{name}={value!r}`: that argument concerns objectives that run in Python, and"
+                ' this one is compiled by JAX. Leave it out, or say `backend="python"`.'
+            )
+
+
+class Place(NamedTuple):
+    """Where a search is written down, as the user said it.
+
+    Attributes:
+        path: the directory.
+        resume: True, False or `"extend"`.
+        overwrite: whether to delete what is there.
+    """
+
+    path: Path
+    resume: bool | str
+    overwrite: bool
+
+    def open(self, settings: dict[str, Any], defaults: dict[str, Any]) -> Directory:
+        """The directory, which belongs to this search.
+
+        Args:
+            settings: what must be the same to go on.
+            defaults: what is taken from the search that is there.
+
+        Raises:
+            StorageError: if it does not.
+            ValueError: if there is a search and none may be.
+        """
+        directory = open_directory(
+            self.path,
+            settings,
+            defaults,
+            overwrite=self.overwrite,
+            extend=self.resume == "extend",
+        )
+        if not directory.fresh and self.resume is False:
+            raise ValueError(
+                f"`dir={str(self.path)!r}, resume=False`: there is a search in it. Choose another"
+                " directory, or leave `resume` out to go on."
+            )
+        return directory
+
+
+def parse_place(
+    dir: Any, resume: Any, overwrite: Any, own: int | None, count_in_flight: bool
+) -> Place | None:
+    """Where the search is written down.
+
+    Raises:
+        ValueError: if something is said about a directory and none is given.
+        TypeError: if it is no path.
+    """
+    one_of("resume", resume, (True, False, "extend"))
+    one_of("overwrite", overwrite, (False, True))
+    if dir is not None:
+        if not isinstance(dir, str | os.PathLike) or not os.fspath(dir):
+            raise TypeError(f'`dir={dir!r}`: a path must be given, such as "runs/lr".')
+        return Place(Path(os.fspath(dir)), resume, overwrite)
+    said = {
+        "resume": resume is not True,
+        "overwrite": overwrite,
+        "evaluations_per_process": own is not None,
+        "count_in_flight": not count_in_flight,
+    }
+    for name in [name for name, given in said.items() if given]:
+        raise ValueError(f'`{name}` concerns a search with a directory. Say `dir="runs/lr"`, too.')
+    return None
 
 
 def refuse_python_parameters(space: Space) -> None:

@@ -2,8 +2,7 @@
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -11,10 +10,14 @@ import numpy as np
 from jax._src import xla_bridge  # nothing public tells
 
 from jaxhop import _noise
+from jaxhop._row import Point, Row
 from jaxhop._trials import PHASES
 from jaxhop.algorithms import Proposals, sequential
 from jaxhop.algorithms import rows as rows_at
 from jaxhop.space import Space, Store
+
+if TYPE_CHECKING:
+    from jaxhop.storage import Past
 
 ATTEMPTS = 8
 """Asks in a row that bring nothing new before candidates are drawn at random."""
@@ -26,39 +29,19 @@ _MUTATED = 16
 _LISTED = 2**17  # finite spaces up to this size are searched to the last candidate
 _INITIAL, _EXPLORE = PHASES.index("initial"), PHASES.index("explore")
 
-Point = tuple[Any, ...]
-
-
-@dataclass(slots=True)
-class Row:
-    """A candidate on its way to the objective.
-
-    Attributes:
-        point: its coordinates.
-        candidate: what the objective gets.
-        key: bytes that are equal for equal candidates.
-        phase: position in `PHASES`.
-        temperature: with which it was made.
-        turn: number of its round, or of its rung, where there are such.
-        index: its number in the round, or among all candidates of the rungs.
-        full: whether its value can be the best: that of a low fidelity cannot.
-    """
-
-    point: Point
-    candidate: Any
-    key: bytes
-    phase: int
-    temperature: float = 1.0
-    turn: int = 0
-    index: int = 0
-    full: bool = True
-
 
 class Asker(Protocol):
     """Hands out candidates and takes in values; the only state between the two."""
 
     store: Store
     """The values of parameters that live in Python."""
+
+    rounds: bool
+    """Whether candidates come in rounds."""
+
+    def first(self, candidates: Sequence[Any]) -> list[Row]:
+        """Rows of candidates to begin with; none where they are part of the first round."""
+        ...
 
     def prepare(self) -> None:
         """Compiles what there is to compile, before the clock starts."""
@@ -74,6 +57,51 @@ class Asker(Protocol):
 
         Returns:
             Candidates; none if the space holds none that was not tried.
+        """
+        ...
+
+    @property
+    def like(self) -> Point:
+        """Shapes and dtypes of a row's point."""
+        ...
+
+    def recall(
+        self, seat: int, past: "Past", values: np.ndarray, memo: dict[str, Any]
+    ) -> np.ndarray:
+        """Takes in what a search has evaluated before; called first, if at all.
+
+        Args:
+            seat: number of this process among those of the search.
+            past: the trials.
+            values: float64[n], as `tell` takes them.
+            memo: what `memo` gave after the last `more` on this seat; empty if there was none.
+
+        Returns:
+            bool[n], as `tell` does.
+        """
+        ...
+
+    def reopen(self, rows: Sequence[Row]) -> list[Row]:
+        """Candidates that were handed out before and have no value yet.
+
+        Args:
+            rows: what is known of them.
+
+        Returns:
+            These rows with their candidates, and others that were under way.
+        """
+        ...
+
+    @property
+    def memo(self) -> dict[str, Any]:
+        """What cannot be told from the trials, as JSON takes it."""
+        ...
+
+    def taken(self, keys: Sequence[bytes]) -> None:
+        """Says that others evaluate some candidates.
+
+        Args:
+            keys: theirs.
         """
         ...
 
@@ -138,6 +166,8 @@ class OneByOne:
         tried: what was handed out.
     """
 
+    rounds = False
+
     def __init__(self, space: Space, seed: int, allow: bool) -> None:
         self._algorithm = sequential(space)
         self._space = space
@@ -150,6 +180,62 @@ class OneByOne:
         self._draw: Any = None
         self._out: dict[int, Row] = {}  # handed out, and not told yet
         self.state = self._algorithm.init()
+
+    @property
+    def like(self) -> Point:
+        """Shapes and dtypes of a row's point; see `Asker.like`."""
+        return self._space.shape
+
+    def recall(
+        self, seat: int, past: "Past", values: np.ndarray, memo: dict[str, Any]
+    ) -> np.ndarray:
+        """Takes in what was evaluated before; see `Asker.recall`."""
+        if seat:  # each process has numbers of its own
+            self._stream = int(np.random.SeedSequence([self._seed, seat]).generate_state(1)[0])
+        self.taken(past.keys)
+        accepted = self._recalled(past, values)
+        self._restore(memo)
+        return accepted
+
+    def reopen(self, rows: Sequence[Row]) -> list[Row]:
+        """Candidates that were handed out before; see `Asker.reopen`."""
+        for row in rows:
+            own = row.point[: len(self._space.shape)]
+            (row.candidate,), _ = self._space.decoded_many(stacked([own]), self.store)
+            self._reopened(row)
+            self.tried.new(row.key)
+        self._out |= {id(row): row for row in rows}
+        return list(rows)
+
+    @property
+    def memo(self) -> dict[str, Any]:
+        """What cannot be told from the trials; see `Asker.memo`."""
+        return {
+            "asks": self._asks,
+            "settings": self.state.settings.tolist(),
+            "learned": int(self.state.learned),
+        }
+
+    def taken(self, keys: Sequence[bytes]) -> None:
+        """Says that others evaluate some candidates; see `Asker.taken`."""
+        for key in keys:
+            self.tried.new(key)
+
+    def _recalled(self, past: "Past", values: np.ndarray) -> np.ndarray:
+        if not len(values):
+            return np.zeros(0, bool)
+        self.state, accepted = self._algorithm.tell(self.state, past.points, values)
+        return accepted
+
+    def _restore(self, memo: dict[str, Any]) -> None:
+        if memo:
+            self._asks = memo["asks"]
+            self.state = self.state._replace(
+                settings=np.array(memo["settings"]), learned=np.asarray(memo["learned"], np.int64)
+            )
+
+    def _reopened(self, row: Row) -> None:
+        """What else makes a candidate: nothing, where there are no rungs."""
 
     def prepare(self) -> None:
         """Compiles what makes candidates, so that no budget of time is charged with it."""

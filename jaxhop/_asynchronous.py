@@ -10,12 +10,15 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jaxhop._asking import Asker, Row, stacked
+from jaxhop._asking import Asker, stacked
+from jaxhop._book import Book, Unwritten
 from jaxhop._budget import Budget
 from jaxhop._pruning import Judge
+from jaxhop._row import Row
 from jaxhop._trials import STATUSES, Report
 from jaxhop.evaluators import Evaluator, Outcome
 from jaxhop.pruners import Pruner
+from jaxhop.storage import Past, StorageFull
 
 _VISIT_SECONDS = 0.2  # a person sees five visits a second as live
 _ALWAYS = 300  # a search of so few evaluations always thinks about each
@@ -26,6 +29,7 @@ _PER_TOLD = 64  # one more of them for so many evaluations
 _RECENT = 8
 _WITH_VALUE = tuple(map(STATUSES.index, ("completed", "partial", "failed")))
 _CAUTION = 1.15  # a trial may take so much longer than the longest of the last ones
+_IDLE_SECONDS = 0.02  # between looks at what other processes do
 
 
 class Ended(NamedTuple):
@@ -38,6 +42,7 @@ class Ended(NamedTuple):
         evaluations: how many trials ended.
         error: what the last trial that failed raised, or None.
         seconds: how long it took.
+        trouble: why what was found could not be written down, if it could not.
     """
 
     stop_reason: str
@@ -46,6 +51,7 @@ class Ended(NamedTuple):
     evaluations: int
     error: BaseException | None
     seconds: float
+    trouble: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +65,8 @@ class Rules:
         on_error: `"raise"`, `"skip"`, or the value of a trial that failed.
         pruner: what ends trials early, or None.
         each: whether a report is wanted for each trial.
+        own: how many trials this process may begin, or None.
+        grace: seconds that running trials have when the process is asked to go.
     """
 
     budget: Budget
@@ -67,6 +75,8 @@ class Rules:
     on_error: str | float
     pruner: Pruner | None
     each: bool
+    own: int | None = None
+    grace: float = 10.0
 
 
 def run_trials(
@@ -74,17 +84,21 @@ def run_trials(
     first: Sequence[Row],
     evaluator: Evaluator,
     rules: Rules,
-    asked: Callable[[], bool],
+    asked: Callable[[], str],
+    book: Book | None = None,
+    past: Past | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Generator[Report | Ended, None, None]:
     """Evaluates candidates until the budget is used up, or somebody asks to stop.
 
     Args:
-        asker: where further candidates come from.
+        asker: where further candidates come from; it knows the past.
         first: the candidates to begin with.
         evaluator: what evaluates them.
         rules: what the loop goes by.
-        asked: whether somebody asked to stop.
+        asked: why to stop, if somebody asked for it; empty otherwise.
+        book: where trials are written down. Default: nowhere.
+        past: trials that ended before.
         clock: seconds from any start.
 
     Yields:
@@ -93,16 +107,19 @@ def run_trials(
     Raises:
         Exception: what the objective raised, if the rules say so.
     """
-    trials = _Trials(asker, first, evaluator, rules, clock)
+    trials = _Trials(asker, first, evaluator, rules, book or Unwritten(), past, clock)
     while True:
         reason = trials.reason(asked())
-        if not reason:
-            trials.submit()
-            reason = "exhausted" if trials.idle and trials.exhausted else ""
-        if reason:
-            trials.finish(reason)
-        else:
-            trials.wait()
+        try:
+            if not reason:
+                trials.submit()
+                reason = "exhausted" if trials.done and trials.exhausted else ""
+            if reason:
+                trials.finish(reason)
+            else:
+                trials.wait()
+        except StorageFull as error:
+            reason, trials.trouble = "disk", str(error)
         if (report := trials.report(bool(reason))) is not None:
             yield report
         if reason:
@@ -120,6 +137,7 @@ class _Columns:
     seconds: list[float] = field(default_factory=list)
     duration: list[float] = field(default_factory=list)
     worker: list[int] = field(default_factory=list)
+    cost: list[float] = field(default_factory=list)
     improved: list[bool] = field(default_factory=list)
 
 
@@ -132,17 +150,20 @@ class _Trials:
         first: Sequence[Row],
         evaluator: Evaluator,
         rules: Rules,
+        book: Book,
+        past: Past | None,
         clock: Callable[[], float],
     ) -> None:
         self._asker, self._evaluator, self._rules, self._clock = asker, evaluator, rules, clock
-        self._queue = deque(first)
+        self._book = book
         self._pending: dict[int, Row] = {}
         self._new = _Columns()
         self._told = 0  # rows of `_new` that the asker knows
         self._accepted: list[np.ndarray] = []
-        self._submitted = self._finished = self._reported = 0
+        self._submitted = self._finished = self._reported = self._own = self._improved_at = 0
         self._best: Row | None = None
         self._lowest = math.inf
+        self._cost = 0.0
         target = rules.budget.target
         self._target = -math.inf if target is None else rules.sign * target
         self._durations: deque[float] = deque(maxlen=_RECENT)
@@ -150,22 +171,42 @@ class _Trials:
         self._judge = None if rules.pruner is None else Judge(rules.pruner, rules.sign)
         self._error: BaseException | None = None
         self.exhausted = False
-        self._begin = self._visited = clock()
+        self.trouble = ""
+        self._begin = clock() - book.seconds
+        self._visited = book.seconds
+        if past is not None:
+            self._recall(past)
+        # What was under way is written down already.
+        known = [row for row in first if row.id >= 0]
+        rows, _ = book.claim([row for row in first if row.id < 0], book.seconds, asker.memo)
+        self._queue = deque([*known, *rows])
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is under way."""
+        """Whether nothing is under way here."""
         return not self._pending
 
-    def reason(self, asked: bool) -> str:
+    @property
+    def done(self) -> bool:
+        """Whether nothing is under way anywhere."""
+        return not self._pending and not self._book.others
+
+    def reason(self, asked: str) -> str:
         """Why the search ends now; empty if it goes on."""
-        budget = self._rules.budget
+        budget, rules = self._rules.budget, self._rules
         if asked and self._submitted:
-            return "interrupted"
+            return asked
         if self._lowest <= self._target:
             return "target"
         if self.idle and budget.evaluations is not None and self._finished >= budget.evaluations:
             return "evaluations"
+        if self.idle and rules.own is not None and self._own >= rules.own:
+            return "evaluations"
+        if budget.cost is not None and self._cost >= budget.cost:
+            return "cost"
+        if budget.patience is not None and self._best is not None:
+            if self._finished - self._improved_at >= budget.patience:
+                return "patience"
         if budget.runtime is not None and self._submitted:
             elapsed = self._clock() - self._begin
             if elapsed >= budget.runtime or (self.idle and not self._fits(elapsed)):
@@ -174,10 +215,9 @@ class _Trials:
 
     def submit(self) -> None:
         """Hands out candidates as long as there is room for them."""
-        rules, evaluator = self._rules, self._evaluator
-        budget = rules.budget
+        evaluator = self._evaluator
         while len(self._pending) < evaluator.slots and not self.exhausted:
-            if budget.evaluations is not None and self._submitted >= budget.evaluations:
+            if self._left(len(self._pending)) < 1:
                 return
             if self._submitted and not self._fits(self._clock() - self._begin):
                 return
@@ -187,6 +227,7 @@ class _Trials:
                 continue  # that took time
             row = self._queue.popleft()
             number, self._submitted = self._submitted, self._submitted + 1
+            self._own += 1
             self._pending[number] = row
             candidate, row.candidate = row.candidate, None  # the objective may change its own
             if self._judge is not None:
@@ -201,12 +242,17 @@ class _Trials:
             seconds = min(seconds, max(left, 0.0))
         if self._pending:
             self._record(self._evaluator.wait(seconds))
+        else:  # others are not done
+            time.sleep(min(seconds, _IDLE_SECONDS))
+        self._sync()
 
     def finish(self, reason: str) -> None:
         """Lets what is under way end, where there is time for it."""
-        grace = math.inf if reason == "interrupted" else 0.0
+        grace = {"interrupted": math.inf, "preempted": self._rules.grace}.get(reason, 0.0)
         if self._pending:
             self._record(self._evaluator.stop(grace))
+        if self._book.lasting:  # what was stopped is evaluated when the search goes on
+            self._pending.clear()
         for number in list(self._pending):  # stopped: neither finished nor lost to anybody's fault
             self._record([Outcome(number, "timeout", math.nan, (), math.nan, 0, None)])
 
@@ -232,6 +278,7 @@ class _Trials:
             status=np.array(new.status, np.int8),
             duration=np.array(new.duration, np.float32),
             worker=np.array(new.worker, np.int16),
+            cost=np.array(new.cost),
             kept=np.arange(len(new.rows)),
             points=tuple(jax.tree.leaves(stacked([row.point for row in new.rows]))),
             best_value=best,
@@ -245,10 +292,41 @@ class _Trials:
         """How it ended."""
         value = self._rules.sign * self._lowest
         seconds = self._clock() - self._begin
-        return Ended(reason, self._best, value, self._finished, self._error, seconds)
+        return Ended(reason, self._best, value, self._finished, self._error, seconds, self.trouble)
 
     def _progress(self, elapsed: float) -> float:
-        return self._rules.budget.progress(self._finished, elapsed)
+        return self._rules.budget.progress(self._finished, elapsed, self._cost)
+
+    def _left(self, taken: int) -> float:
+        """How many more trials may begin, if so many of this process are taken."""
+        left = math.inf if self._rules.own is None else self._rules.own - self._own
+        if self._rules.budget.evaluations is not None:
+            here = self._rules.budget.evaluations - self._book.ended - self._book.others
+            left = min(left, here - taken)
+        return left
+
+    def _recall(self, past: Past) -> None:
+        """Takes in what ended before."""
+        self._submitted = self._finished = self._reported = len(past.value)
+        self._cost = float(np.nansum(past.cost))
+        best = self._rules.sign * np.where(np.isfinite(past.value), past.value, np.inf)
+        best[(past.status != 0) | ~past.full] = np.inf
+        if len(best) and np.isfinite(best.min()):
+            at = int(best.argmin())
+            self._best, self._lowest = past.row(at), float(best[at])
+            self._improved_at = at + 1
+        for at in range(len(past.value) if self._judge is not None else 0):
+            assert self._judge is not None
+            self._judge.tell(STATUSES[past.status[at]], float(past.value[at]), past.curves[at])
+
+    def _sync(self) -> None:
+        """Takes in what other processes did."""
+        news = self._book.news()
+        if news is not None:
+            self._asker.taken(news.keys)
+            for at in range(len(news.value)):
+                self._add(news.row(at), news.outcome(at), float(news.value[at]))
+            self.exhausted = False
 
     def _fits(self, elapsed: float) -> bool:
         """Whether a trial that begins now will end in time."""
@@ -261,19 +339,26 @@ class _Trials:
     def _ask(self, free: int) -> bool:
         """Fills the queue; False if nothing is left."""
         self._tell()
+        self._sync()
+        if rows := self._book.orphans():
+            self._queue.extend(self._asker.reopen(rows))
+            return True
+        left = self._left(len(self._pending))
+        if left < 1:
+            return False
         elapsed = self._clock() - self._begin
         screen = self._screens()
         block = min(_BLOCK, 2 ** ((self._finished // _PER_TOLD).bit_length()) if not screen else 1)
-        budget = self._rules.budget.evaluations
-        if budget is not None:
-            block = min(block, budget - self._submitted)
-        wanted = max(1, free, block)
+        wanted = max(1, free, int(min(block, left)))
         rows = self._asker.more(self._progress(elapsed), wanted, screen)
         if screen:
             self._thoughts.append((self._clock() - self._begin - elapsed) / max(len(rows), 1))
-        self._queue.extend(rows)
         self.exhausted = not rows
-        return bool(rows)
+        if rows:
+            rows, taken = self._book.claim(rows, elapsed, self._asker.memo)
+            self._asker.taken(taken)
+            self._queue.extend(rows)
+        return bool(self._queue)
 
     def _screens(self) -> bool:
         """Whether thinking about candidates is worth its time."""
@@ -292,44 +377,138 @@ class _Trials:
         return thought <= _SHARE * trial
 
     def _record(self, outcomes: Sequence[Outcome]) -> None:
-        new, rules = self._new, self._rules
+        ends, raised = [], None
+        lowest = self._lowest
         for outcome in outcomes:
             row = self._pending.pop(outcome.number)
-            value, status = outcome.value, STATUSES.index(outcome.status)
-            if outcome.status == "failed":
-                if rules.on_error == "raise":
-                    assert outcome.error is not None
-                    raise outcome.error
-                self._error = outcome.error
-                value = math.nan if isinstance(rules.on_error, str) else rules.on_error
+            try:
+                value = self._value(outcome)
+            except Exception as error:  # after the others are written down
+                raised = raised or error
+                continue
+            inner, status = self._rules.sign * value, outcome.status
+            if status == "completed" and not row.full:
+                status = "partial"
+            best = status == "completed" and -math.inf < inner < lowest
+            lowest = inner if best else lowest
+            ends.append((row, outcome._replace(value=value), status, best))
             if not math.isnan(outcome.seconds):
                 self._durations.append(outcome.seconds)
-            if self._judge is not None:
-                self._judge.tell(outcome.status, value, outcome.curve)
-            inner = rules.sign * value
-            improved = status == 0 and row.full and -math.inf < inner < self._lowest
-            if improved:
-                self._lowest, self._best = inner, row
-            if status == 0 and not row.full:
-                status = STATUSES.index("partial")
-            new.rows.append(row)
-            new.values.append(value)
-            new.status.append(status)
-            new.seconds.append(self._clock() - self._begin)
-            new.duration.append(outcome.seconds)
-            new.worker.append(outcome.worker)
-            new.improved.append(improved)
-            self._finished += 1
-        if outcomes:
+        try:
+            counts = self._book.finish(ends, self._clock() - self._begin) if ends else []
+        except StorageFull as error:  # they are in the result all the same
+            counts, self.trouble = [True] * len(ends), str(error)
+        for (row, outcome, status, _), counted in zip(ends, counts, strict=True):
+            if counted:
+                self._add(row, outcome._replace(status=status), outcome.value)
+        if ends:
             self.exhausted = False  # they may show the algorithm where else to go
+        if raised is not None:
+            raise raised
+        if self.trouble:
+            raise StorageFull(self.trouble)
+
+    def _value(self, outcome: Outcome) -> float:
+        """The value that counts.
+
+        Raises:
+            Exception: what the objective raised, if the rules say so.
+        """
+        if outcome.status != "failed":
+            if self._rules.budget.cost is not None and math.isnan(outcome.cost):
+                if outcome.status == "completed":
+                    raise TypeError(
+                        f"`cost={self._rules.budget.cost!r}`: the objective must say what a trial"
+                        ' costs. Return `{"value": value, "cost": cost}`.'
+                    )
+            return outcome.value
+        if self._rules.on_error == "raise":
+            assert outcome.error is not None
+            raise outcome.error
+        self._error = outcome.error
+        return math.nan if isinstance(self._rules.on_error, str) else self._rules.on_error
+
+    def _add(self, row: Row, outcome: Outcome, value: float) -> None:
+        """Adds a trial that ended to what is known."""
+        new, status = self._new, STATUSES.index(outcome.status)
+        if self._judge is not None:
+            self._judge.tell(outcome.status, value, outcome.curve)
+        inner = self._rules.sign * value
+        improved = status == 0 and row.full and -math.inf < inner < self._lowest
+        self._finished += 1
+        if improved:
+            self._lowest, self._best, self._improved_at = inner, row, self._finished
+        if not math.isnan(outcome.cost):
+            self._cost += outcome.cost
+        new.rows.append(row)
+        new.values.append(value)
+        new.status.append(status)
+        new.seconds.append(self._clock() - self._begin)
+        new.duration.append(outcome.seconds)
+        new.worker.append(outcome.worker)
+        new.cost.append(outcome.cost)
+        new.improved.append(improved)
 
     def _tell(self) -> None:
         """Tells the asker of what it does not know yet."""
         new, first = self._new, self._told
         if len(new.rows) == first:
             return
-        status, values = np.array(new.status[first:]), np.array(new.values[first:])
-        told = np.isin(status, _WITH_VALUE)
-        usable = np.where(told & np.isfinite(values), self._rules.sign * values, np.inf)
+        usable = minimised(
+            np.array(new.status[first:]), np.array(new.values[first:]), self._rules.sign
+        )
         self._accepted.append(self._asker.tell(new.rows[first:], usable))
         self._told = len(new.rows)
+
+
+def minimised(status: np.ndarray, values: np.ndarray, sign: int) -> np.ndarray:
+    """Values as askers are told them.
+
+    Args:
+        status: int8[n], how the trials ended.
+        values: float64[n], in the user's direction.
+        sign: 1 to minimise, -1 to maximise.
+
+    Returns:
+        float64[n], infinite where there is no value.
+    """
+    told = np.isin(status, _WITH_VALUE) & np.isfinite(values)
+    return np.where(told, sign * values, np.inf)
+
+
+def past_report(past: Past, accepted: np.ndarray, rules: Rules, elapsed: float) -> Report:
+    """What ended before, as one report.
+
+    Args:
+        past: the trials.
+        accepted: bool[n], whether the search went on from each.
+        rules: what the loop goes by.
+        elapsed: seconds since the search began.
+
+    Returns:
+        The report, with the parameters of the trials whose points were kept.
+    """
+    number = len(past.value)
+    usable = (past.status == 0) & past.full & np.isfinite(past.value)
+    inner = np.where(usable, rules.sign * past.value, np.inf)
+    so_far = np.minimum.accumulate(np.append(np.inf, inner))
+    best = rules.sign * so_far[-1] if np.isfinite(so_far[-1]) else math.nan
+    return Report(
+        first=0,
+        values=past.value,
+        phase=past.phase,
+        step=past.turn,
+        seconds=past.seconds,
+        temperature=past.temperature,
+        accepted=accepted,
+        improved=so_far[1:] < so_far[:-1],
+        status=past.status,
+        duration=past.duration,
+        worker=past.worker,
+        cost=past.cost,
+        kept=past.kept,
+        points=past.points,
+        best_value=float(best),
+        elapsed=elapsed,
+        progress=rules.budget.progress(number, elapsed, float(np.nansum(past.cost))),
+    )

@@ -126,7 +126,9 @@ def format_seconds(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class Budget:
-    """What ends a search: time, evaluations, a value reached, or whichever of them is first.
+    """What ends a search: time, evaluations, cost, a value reached, or no more improvement.
+
+    Whatever is first does.
 
     Make one with `Budget.of`, which checks.
 
@@ -134,11 +136,15 @@ class Budget:
         runtime: seconds, or None.
         evaluations: number of evaluations, or None.
         target: value that is good enough, or None.
+        cost: sum of what trials cost, or None.
+        patience: evaluations without an improvement, or None.
     """
 
     runtime: float | None = None
     evaluations: int | None = None
     target: float | None = None
+    cost: float | None = None
+    patience: int | None = None
 
     @classmethod
     def of(
@@ -146,6 +152,8 @@ class Budget:
         runtime: float | timedelta | str | None = None,
         evaluations: int | None = None,
         target: float | None = None,
+        cost: float | None = None,
+        patience: int | None = None,
     ) -> "Budget":
         """Checks what the user gave.
 
@@ -153,6 +161,8 @@ class Budget:
             runtime: how long to search, as `parse_runtime` reads it. Default: no limit.
             evaluations: how many evaluations in total, at least 1. Default: no limit.
             target: value at which to stop, in the units of the objective. Default: none.
+            cost: what all trials together may cost, greater than 0. Default: no limit.
+            patience: how many evaluations may follow the best one, at least 1. Default: no limit.
 
         Returns:
             The budget.
@@ -163,32 +173,43 @@ class Budget:
 
         Example:
             >>> Budget.of(runtime="1min", evaluations=1000)
-            Budget(runtime=60.0, evaluations=1000, target=None)
+            Budget(runtime=60.0, evaluations=1000, target=None, cost=None, patience=None)
         """
-        if runtime is None and evaluations is None and target is None:
+        given = (runtime, evaluations, target, cost, patience)
+        if all(each is None for each in given):
             raise ValueError(
-                "`runtime`, `evaluations`, `target`: at least one must be given, or the search "
-                'would never end. Say `runtime="30s"`, `evaluations=10_000` or `target=0.01`.'
+                "`runtime`, `evaluations`, `target`, `cost`, `patience`: at least one must be"
+                ' given, or the search would never end. Say `runtime="30s"`, `evaluations=10_000`'
+                " or `target=0.01`."
             )
         return cls(
             runtime=None if runtime is None else parse_runtime(runtime),
-            evaluations=None if evaluations is None else _check_evaluations(evaluations),
+            evaluations=_whole("evaluations", evaluations, 10_000),
             target=None if target is None else _check_target(target),
+            cost=None if cost is None else _check_cost(cost),
+            patience=_whole("patience", patience, 1000),
         )
 
-    def progress(self, evaluations: int, elapsed: float) -> float:
+    @property
+    def measured(self) -> bool:
+        """Whether it says how long the search takes at most."""
+        return not (self.runtime is None and self.evaluations is None and self.cost is None)
+
+    def progress(self, evaluations: int, elapsed: float, cost: float = 0.0) -> float:
         """How much of the budget is used.
 
-        A target alone says nothing about how long the search takes. The search then runs in
-        cycles, each twice as long as the one before, and the progress is that of the cycle.
+        A target or patience alone says nothing about how long the search takes. The search then
+        runs in cycles, each twice as long as the one before, and the progress is that of the
+        cycle.
 
         Args:
             evaluations: evaluations done so far.
             elapsed: seconds since the clock started.
+            cost: of all trials so far. Default 0.
 
         Returns:
-            A number in [0, 1]: the larger of the shares of time and of evaluations; with a
-            target only, the share of the present cycle.
+            A number in [0, 1]: the largest of the shares of time, evaluations and cost; without
+            any of these, the share of the present cycle.
 
         Example:
             >>> Budget.of(runtime=10, evaluations=100).progress(evaluations=20, elapsed=5.0)
@@ -199,6 +220,8 @@ class Budget:
             shares.append(elapsed / self.runtime)
         if self.evaluations is not None:
             shares.append(evaluations / self.evaluations)
+        if self.cost is not None:
+            shares.append(cost / self.cost)
         if not shares:
             first, length = self.cycle(evaluations)
             shares.append((evaluations - first) / length)
@@ -222,25 +245,36 @@ class Budget:
         return length - FIRST_CYCLE, length
 
 
-def _check_evaluations(evaluations: int) -> int:
-    if isinstance(evaluations, float) and evaluations.is_integer():
-        raise TypeError(
-            f"`evaluations={evaluations!r}`: an int must be given. Say `int({evaluations!r})`."
-        )
+def _whole(name: str, given: int | None, example: int) -> int | None:
+    if given is None:
+        return None
+    if isinstance(given, float) and given.is_integer():
+        raise TypeError(f"`{name}={given!r}`: an int must be given. Say `int({given!r})`.")
     try:
-        if isinstance(evaluations, bool):
+        if isinstance(given, bool):
             raise TypeError
-        number = operator.index(evaluations)
+        number = operator.index(given)
     except TypeError:
         raise TypeError(
-            f"`evaluations={evaluations!r}`: an int must be given. Say `evaluations=10_000`."
+            f"`{name}={given!r}`: an int must be given. Say `{name}={example:_}`."
         ) from None
     if number < 1:
         raise ValueError(
-            f"`evaluations={evaluations!r}`: at least 1 must be given. Say `evaluations=10_000`, "
-            "or leave it out and give `runtime`."
+            f"`{name}={given!r}`: at least 1 must be given. Say `{name}={example:_}`, or leave it"
+            " out and give `runtime`."
         )
     return number
+
+
+def _check_cost(cost: float) -> float:
+    if isinstance(cost, bool) or not isinstance(cost, Real):
+        raise TypeError(f"`cost={cost!r}`: a number must be given. Say `cost=100.0`.")
+    value = _to_float(cost)
+    if not 0 < value < math.inf:
+        raise ValueError(
+            f"`cost={cost!r}`: a finite number greater than 0 must be given. Say `cost=100.0`."
+        )
+    return value
 
 
 def _check_target(target: float) -> float:

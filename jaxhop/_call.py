@@ -1,5 +1,6 @@
 """One call of a Python objective: its value checked, its estimates judged."""
 
+import math
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -16,7 +17,8 @@ class Call:
 
     Args:
         fn: called with a candidate; returns a number, or is a generator of estimates of it, the
-            last of which is the value (or what it returns in the end, if anything).
+            last of which is the value (or what it returns in the end, if anything). In place of
+            a number it may return `{"value": number, "cost": number}`.
 
     Example:
         >>> call = Call(lambda params: params["x"] ** 2)
@@ -29,7 +31,7 @@ class Call:
     def __init__(self, fn: Callable[[Any], Any]) -> None:
         self.fn = fn
 
-    def __call__(self, candidate: Any) -> tuple[str, float, tuple[float, ...]]:
+    def __call__(self, candidate: Any) -> tuple[Any, ...]:
         """Evaluates one candidate.
 
         Args:
@@ -37,7 +39,8 @@ class Call:
 
         Returns:
             `"completed"` or `"pruned"`; the value, of a pruned trial its last estimate or NaN;
-            the estimates. All numbers are in the user's direction.
+            the estimates; its cost, if the objective says what it is. All values are in the
+            user's direction.
 
         Raises:
             TypeError: if the value or an estimate is no number.
@@ -48,19 +51,40 @@ class Call:
         before = _pruning.current.set(trial)
         try:
             value = self.fn(task.candidate)
+            cost = ()
             if type(value) is not float:
-                value = self._value(value, trial)
+                value, *cost = self._value(value, trial)
         except PruneEvaluation:
             curve = tuple(trial.curve)
             return "pruned", curve[-1] if curve else float("nan"), curve
         finally:
             _pruning.current.reset(before)
-        return "completed", value, tuple(trial.curve)
+        return "completed", value, tuple(trial.curve), *cost
 
-    def _value(self, returned: Any, trial: Trial) -> float:
+    def _value(self, returned: Any, trial: Trial) -> tuple[float, ...]:
+        """The value, and the cost if there is one."""
         if isinstance(returned, Generator):
             returned = _last(returned, trial, name(self.fn))
-        return _pruning.number(returned, name(self.fn))
+        if type(returned) is dict:
+            return _priced(returned, name(self.fn))
+        return (_pruning.number(returned, name(self.fn)),)
+
+
+def _priced(returned: dict[Any, Any], source: str) -> tuple[float, float]:
+    """Value and cost of a dict."""
+    if set(returned) != {"value", "cost"}:
+        raise TypeError(
+            f"`{source}` returned a dict with the keys {list(returned)}, but they must be 'value'"
+            " and 'cost'. Return such a dict, or the value alone."
+        )
+    value = _pruning.number(returned["value"], f'{source}["value"]')
+    cost = _pruning.number(returned["cost"], f'{source}["cost"]')
+    if not 0 <= cost < math.inf:
+        raise ValueError(
+            f"`{source}` returned the cost {cost}, but a cost must be finite and at least 0."
+            " Return such a number."
+        )
+    return value, cost
 
 
 def _last(estimates: Generator[Any, None, Any], trial: Trial, source: str) -> Any:
@@ -68,7 +92,10 @@ def _last(estimates: Generator[Any, None, Any], trial: Trial, source: str) -> An
     value = None
     try:
         while True:
-            value = _pruning.number(next(estimates), source)
+            value = next(estimates)
+            if type(value) is dict:  # the last one, which says what all has cost
+                continue
+            value = _pruning.number(value, source)
             if trial.judge(value):
                 raise PruneEvaluation
     except StopIteration as end:

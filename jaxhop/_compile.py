@@ -97,7 +97,9 @@ def compile_rounds(
     def advance(carry: Carry, controls: Controls) -> tuple[Carry, Records]:
         return compiled(constants, carry, controls)
 
-    program = Program(rounds, advance, carry, given, several)
+    program = Program(
+        rounds, advance, carry, given, several, lambda leaf: _placed(leaf, place, several)
+    )
     return program, time.perf_counter() - begin
 
 
@@ -110,7 +112,7 @@ def _placed(constant: Any, place: Sharding, several: bool) -> jax.Array:
 
 def _controls() -> Controls:
     zero, real = np.int32(0), np.float32(0)
-    return Controls(zero, zero, real, real, real, np.bool_(False))
+    return Controls(zero, zero, real, real, real, zero, np.bool_(False))
 
 
 def _compile(lowered: Any, platform: str) -> Any:

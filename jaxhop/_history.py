@@ -30,6 +30,7 @@ _COLUMNS = (
     "status",
     "duration",
     "worker",
+    "cost",
 )
 _DTYPES = {
     "evaluation": np.int64,
@@ -42,6 +43,7 @@ _DTYPES = {
     "status": np.int8,
     "duration": np.float32,
     "worker": np.int16,
+    "cost": np.float64,
     "improved": np.bool_,
 }
 _NAMES = {"phase": PHASES, "status": STATUSES}
@@ -133,13 +135,15 @@ class History:
         self._points: _Table | None = None  # made when the first points show how wide they are
         self._width = 0  # number of arrays of a point
 
-    def append(self, report: Report) -> None:
+    def append(self, report: Report, numbers: np.ndarray | None = None) -> None:
         """Adds the evaluations of a report.
 
         Args:
             report: the report that follows the one added last.
+            numbers: int64[n], ascending, which evaluations these are. Default: those from
+                `report.first` on.
         """
-        evaluation = np.arange(report.first, report.evaluations)
+        evaluation = np.arange(report.first, report.evaluations) if numbers is None else numbers
         new = self._make_room(evaluation, report.improved)
         rows = {"evaluation": evaluation, "value": report.values}
         rows |= {name: getattr(report, name) for name in _DTYPES if name not in rows}
@@ -201,7 +205,8 @@ class History:
         of the round; seconds: since the clock started; temperature: with which the candidate was
         made; accepted: whether the search went on from it; status: name, `"completed"` but for
         trials that have no value of their own (that of a pruned one is its last estimate);
-        duration: seconds that the objective took, NaN where nobody measured; worker: which one.
+        duration: seconds that the objective took, NaN where nobody measured; worker: which one;
+        cost: what the objective says that the trial cost, NaN where it says nothing.
         """
         return _COLUMNS
 

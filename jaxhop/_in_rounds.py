@@ -1,18 +1,22 @@
 """Candidates of a Python objective from an algorithm that works in rounds."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxhop import _noise
-from jaxhop._asking import Point, Row, on_cpu, stacked
+from jaxhop._asking import on_cpu, stacked
+from jaxhop._row import Point, Row
 from jaxhop._trials import PHASES
 from jaxhop.algorithms import Algorithm, Batch
 from jaxhop.algorithms import rows as rows_at
 from jaxhop.space import Space, Store, written_out
+
+if TYPE_CHECKING:
+    from jaxhop.storage import Checkpoints, Past
 
 _ATTEMPTS = 8  # rounds in a row that bring nothing new before the space counts as used up
 _EXPLORE = PHASES.index("explore")
@@ -37,7 +41,10 @@ class InRounds:
         seed: of everything random.
         points: the first candidates.
         allow: whether duplicates are evaluated again.
+        checkpoints: where its state is written now and then, or None.
     """
+
+    rounds = True
 
     def __init__(
         self,
@@ -47,12 +54,13 @@ class InRounds:
         seed: int,
         points: Sequence[Point],
         allow: bool,
+        checkpoints: "Checkpoints | None" = None,
     ) -> None:
         self.store = Store()
         self._space = space
         self._population = population
         self._given = len(points)
-        self._allow = allow
+        self._allow, self._checkpoints = allow, checkpoints
         self._known: dict[bytes, float] = {}
         self._out: dict[bytes, list[Row]] = {}  # by what is evaluated now, others that are equal
         self._offset: float | None = None
@@ -69,7 +77,55 @@ class InRounds:
         self._ask = jax.jit(jax.vmap(ask, (None, 0, None, None)))
         self._tell = jax.jit(_told(algorithm, population))
         self._asked: _Round | None = None
+        self._open: list[Row] = []  # rows of before that have no value
         self._waiting: list[tuple[Row, float]] = []
+
+    @property
+    def like(self) -> Point:
+        """Shapes and dtypes of a row's point; see `Asker.like`."""
+        return self._space.shape
+
+    @property
+    def memo(self) -> dict[str, Any]:
+        """Nothing: a round is made again from its number and its progress."""
+        return {}
+
+    def taken(self, keys: Sequence[bytes]) -> None:
+        """Nobody else evaluates candidates of a round."""
+
+    def first(self, candidates: Sequence[Any]) -> list[Row]:
+        """They are part of the first round; see `Asker.first`."""
+        return []
+
+    def recall(
+        self, seat: int, past: "Past", values: np.ndarray, memo: dict[str, Any]
+    ) -> np.ndarray:
+        """Asks for the rounds of before once more, and tells their values; see `Asker.recall`."""
+        self._restore()
+        turns = [past.turn == turn for turn in range(self._round + 1, _last(past.turn) + 1)]
+        if not self._allow:
+            before = np.flatnonzero(past.turn <= self._round)
+            self._known |= {past.keys[at]: float(values[at]) for at in before}
+        for own in turns:
+            at = np.flatnonzero(own).tolist()
+            known = {int(past.place[each]): each for each in at}
+            with on_cpu():
+                self._end()
+                rows = self._ask_round(np.float32(past.progress[at[0]] if len(at) else 0))
+            for row in [row for row in rows if self._new(row)]:
+                each = known.get(row.index)
+                if each is None:
+                    self._open.append(row)
+                    continue
+                if past.keys[each] != row.key:  # the round began before the last one was all told
+                    row = past.row(each)
+                self.tell([row], values[each : each + 1])
+        return np.zeros(len(values), bool)
+
+    def reopen(self, rows: Sequence[Row]) -> list[Row]:
+        """What the rounds of before lack; see `Asker.reopen`."""
+        found, self._open = self._open, []
+        return found
 
     def prepare(self) -> None:
         """Compiles what makes candidates; see `Asker.prepare`."""
@@ -83,6 +139,8 @@ class InRounds:
         for _ in range(_ATTEMPTS):
             with on_cpu():
                 self._end()
+                if self._checkpoints is not None:
+                    self._checkpoints.offer(self._round, lambda: self.state, self._facts)
                 rows = self._ask_round(np.float32(progress))
             if new := [row for row in rows if self._new(row)]:
                 return new
@@ -134,9 +192,21 @@ class InRounds:
                 heat,
                 self._round,
                 row,
+                progress=float(progress),
             )
             for row in range(width)
         ]
+
+    def _facts(self) -> dict[str, Any]:
+        return {"offset": self._offset}
+
+    def _restore(self) -> None:
+        """Goes on from the newest checkpoint, if there is one."""
+        found = None if self._checkpoints is None else self._checkpoints.newest(self.state)
+        if found is not None:
+            structure = jax.tree.structure(self.state)
+            self.state = jax.tree.unflatten(structure, found.leaves)
+            self._round, self._offset = found.step, found.facts["offset"]
 
     def _end(self) -> None:
         """Tells the algorithm what came in since the last round."""
@@ -156,6 +226,10 @@ class InRounds:
             self._offset = float(values[np.isfinite(values)][0])
         values = (values - (self._offset or 0.0)).astype(np.float32)
         self.state = self._tell(*self._asked, self.state, points, valid, values)
+
+
+def _last(turns: np.ndarray) -> int:
+    return int(turns.max()) if len(turns) else 0
 
 
 def _told(algorithm: Algorithm, population: int) -> Any:

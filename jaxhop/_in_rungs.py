@@ -1,12 +1,19 @@
 """Candidates of a Python objective with a fidelity: many evaluated a little, few in full."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxhop._asking import ATTEMPTS, OneByOne, Row, on_cpu, stacked
+from jaxhop._asking import ATTEMPTS, OneByOne, on_cpu, stacked
 from jaxhop._fidelity import HalvingState, halving
+from jaxhop._row import Point, Row
 from jaxhop.space import Space
+
+if TYPE_CHECKING:
+    from jaxhop.storage import Past
+
+_SEAT_BITS = 32  # candidates of each process are numbered from a multiple of that
 
 
 class InRungs(OneByOne):
@@ -39,6 +46,38 @@ class InRungs(OneByOne):
         self._first = self._halving.first(evaluations)
         self._rungs, self._ids = np.empty(0, np.int64), np.empty(0, np.int64)
         self._numbered, self._raw = 0, raw
+
+    @property
+    def like(self) -> Point:
+        """Shapes and dtypes of a row's point; see `Asker.like`."""
+        return (*self._space.shape, np.zeros((), np.float64))
+
+    def recall(
+        self, seat: int, past: "Past", values: np.ndarray, memo: dict[str, Any]
+    ) -> np.ndarray:
+        """Takes in what was evaluated before; see `Asker.recall`."""
+        self._numbered = seat << _SEAT_BITS
+        return super().recall(seat, past, values, memo)
+
+    @property
+    def memo(self) -> dict[str, Any]:
+        """What cannot be told from the trials; see `Asker.memo`."""
+        return {"asks": self._asks, "numbered": self._numbered}
+
+    def _recalled(self, past: "Past", values: np.ndarray) -> np.ndarray:
+        if not len(values):
+            return np.zeros(0, bool)
+        told = (past.points[:-1], past.turn, past.place, values)
+        self.state, accepted = self._halving.tell(self.state, *told)
+        return accepted
+
+    def _restore(self, memo: dict[str, Any]) -> None:
+        if memo:
+            self._asks, self._numbered = memo["asks"], memo["numbered"]
+
+    def _reopened(self, row: Row) -> None:
+        level = self._halving.fidelities[row.turn]
+        row.candidate = row.point if self._raw else self._space.at(row.candidate, level)
 
     def prepare(self) -> None:
         """Compiles what makes candidates; see `Asker.prepare`."""

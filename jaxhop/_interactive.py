@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from jaxhop._arguments import parse_direction
-from jaxhop._asking import Row
 from jaxhop._budget import Budget
 from jaxhop._pruning import number
 from jaxhop._python_search import Continued, Memory
 from jaxhop._result import Result
+from jaxhop._row import Row
 from jaxhop._search import search
 from jaxhop._trials import PHASES, Trial
 from jaxhop.space import Parameter, Space, known

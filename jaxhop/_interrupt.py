@@ -1,38 +1,41 @@
-"""Ctrl-C: once asks the search to end, twice ends it."""
+"""Ctrl-C and requests to go: once asks the search to end, a second Ctrl-C ends it."""
 
 import signal
 import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+_MEANINGS = {signal.SIGINT: "interrupted", signal.SIGTERM: "preempted"}
+
 
 class Interrupt:
-    """Catches the first SIGINT while it is entered; the second one raises KeyboardInterrupt.
+    """Catches SIGINT and SIGTERM while it is entered; a second SIGINT raises KeyboardInterrupt.
 
-    The handler that was there before is put back on leaving, however that happens. Off the main
-    thread no handler can be installed, and none is.
+    SIGTERM is what schedulers send before they take a machine away. The handlers that were there
+    before are put back on leaving, however that happens. Off the main thread no handler can be
+    installed, and none is.
 
     Attributes:
-        asked: whether there was a SIGINT.
+        asked: `"interrupted"` or `"preempted"`, by the signal that came first; empty if none did.
 
     Example:
         >>> with Interrupt() as interrupt:
         ...     interrupt.asked
-        False
+        ''
     """
 
     def __init__(self) -> None:
-        self.asked = False
-        self._before: Any = None
-        self._installed = False
+        self.asked = ""
+        self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "Interrupt":
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.getsignal(signal.SIGINT)
-            # None: somebody installed a handler from C that Python could not put back.
-            if self._before is not None:
-                signal.signal(signal.SIGINT, self._handle)
-                self._installed = True
+            for number in _MEANINGS:
+                before = signal.getsignal(number)
+                # None: somebody installed a handler from C that Python could not put back.
+                if before is not None:
+                    self._before[number] = before
+                    signal.signal(number, self._handle)
         return self
 
     def __exit__(
@@ -41,11 +44,11 @@ class Interrupt:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._installed:
-            signal.signal(signal.SIGINT, self._before)
+        for number, before in self._before.items():
+            signal.signal(number, before)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-        if self.asked:
+        del frame
+        if self.asked and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.asked = True
+        self.asked = self.asked or _MEANINGS[signal.Signals(number)]

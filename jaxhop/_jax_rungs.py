@@ -8,8 +8,9 @@ import jax
 import numpy as np
 
 from jaxhop import _noise
-from jaxhop._asking import Point, stacked
+from jaxhop._asking import stacked
 from jaxhop._objective import Objective
+from jaxhop._row import Point
 from jaxhop.evaluators import Outcome
 
 _SIZES = 4  # candidates are padded to powers of this, so that little is compiled
@@ -34,7 +35,6 @@ class Rungs:
         self._objective_at, self._sign, self._key = objective_at, sign, key
         self._programs: dict[float, Callable[..., Any]] = {}
         self._waiting: list[tuple[int, Point]] = []
-        self._rounds = 0
 
     def submit(self, number: int, candidate: Any) -> None:
         """Adds a point to those that are evaluated next; see `Evaluator`."""
@@ -65,9 +65,8 @@ class Rungs:
         while size < len(points):
             size *= _SIZES
         padded = stacked([*points, *[points[-1]] * (size - len(points))])
-        self._rounds += 1
         # All candidates of a call meet the same luck.
-        key = _noise.fold_in(self._key, self._rounds)
+        key = _noise.fold_in(self._key, numbers[0])
         values = np.asarray(self._program(level)(padded, key), np.float64)
         each = (time.perf_counter() - begin) / len(points)
         return [

@@ -13,10 +13,12 @@ from jaxhop._compile import compile_rounds
 from jaxhop._history import History
 from jaxhop._loop import Last, run
 from jaxhop._objective import Objective, has_low_rank
-from jaxhop._session import Found, Session
+from jaxhop._record import Record
+from jaxhop._session import Earlier, Found, Session
 from jaxhop._trials import Report
 from jaxhop.algorithms import Algorithm
 from jaxhop.space import Space
+from jaxhop.storage import Directory
 
 
 def jax_session(
@@ -31,6 +33,7 @@ def jax_session(
     seed: int,
     devices: Sequence[Any],
     max_memory: int | None,
+    directory: Directory | None = None,
 ) -> Session:
     """Compiles a search.
 
@@ -45,6 +48,7 @@ def jax_session(
         seed: of everything random.
         devices: where to evaluate.
         max_memory: bytes that a device may hold, or None.
+        directory: where evaluations and states are written down, or None.
 
     Returns:
         The session.
@@ -65,6 +69,7 @@ def jax_session(
     )
     held = [program]  # of a wide space there is no room for much else than the best
     del program
+    record = Record(directory, space, sign)
 
     def to_python(leaves: tuple[np.ndarray, ...]) -> Any:
         return space.to_python(jax.tree.unflatten(structure, leaves))
@@ -72,14 +77,19 @@ def jax_session(
     def to_python_many(leaves: tuple[np.ndarray, ...]) -> list[Any]:
         return space.to_python_many(jax.tree.unflatten(structure, leaves))
 
-    def start(stops: Callable[[], bool], each: bool) -> Generator[Report | Last, None, None]:
+    def start(
+        stops: Callable[[], str], each: bool
+    ) -> Generator[Earlier | Report | Last, None, None]:
         del each
-        return run(held[0], budget, sign, stops)
+        if directory is None:
+            return run(held[0], budget, sign, stops)
+        return record.run(held, budget, stops)
 
     def finish(last: Last, history: History) -> Found:
         estimated = held.pop().rounds.estimated
         state, key = last.carry.state, last.carry.key
-        best, value = state.best, _best_value(state, history, sign, estimated)
+        known = not (estimated or record.lost)
+        best, value = state.best, _best_value(state, history, sign, known)
         aux = _aux(objective, best, key)
         reason, seconds = last.stop_reason, last.seconds
         del state, last
@@ -90,6 +100,7 @@ def jax_session(
             seconds=seconds,
             aux=aux,
             materialised=max(objective.expanded, default=0),
+            trouble=record.trouble,
         )
 
     return Session(
@@ -112,8 +123,14 @@ def _notes(objective: Objective) -> tuple[str, ...]:
     return ()
 
 
-def _best_value(state: Any, history: History, sign: int, estimated: bool) -> float:
+def _best_value(state: Any, history: History, sign: int, known: bool) -> float:
     """The value of the best candidate, in the user's direction.
+
+    Args:
+        state: the algorithm's.
+        history: all evaluations.
+        sign: 1 to minimise, -1 to maximise.
+        known: whether it must be the best of the history.
 
     Raises:
         ValueError: if there is none.
@@ -122,11 +139,11 @@ def _best_value(state: Any, history: History, sign: int, estimated: bool) -> flo
     best = float(state.best_value)
     if not np.isfinite(best):
         raise ValueError(
-            f"every one of the {history['evaluation'][-1] + 1:,} values of the objective was NaN"
-            " or infinite: there is no best candidate. Evaluate `fn` at its initial values by"
-            " hand."
+            f"every one of the {max(history['evaluation'], default=-1) + 1:,} values of the"
+            " objective was NaN or infinite: there is no best candidate. Evaluate `fn` at its"
+            " initial values by hand."
         )
-    if not estimated and sign * best != history.best()[-1]:
+    if known and sign * best != history.best()[-1]:
         raise RuntimeError(
             f"the algorithm says that its best value is {sign * best}, but the best that it was"
             f" told is {history.best()[-1]}. Its `tell` must keep the lowest value ever told."

@@ -28,6 +28,7 @@ class Program(NamedTuple):
         carry: where to start.
         given: how many candidates the user and the space gave.
         several: whether several processes take part.
+        place: puts an array where those of the carry are.
     """
 
     rounds: Rounds
@@ -35,6 +36,7 @@ class Program(NamedTuple):
     carry: Carry
     given: int
     several: bool
+    place: Callable[[Any], Any]
 
 
 class Last(NamedTuple):
@@ -51,6 +53,25 @@ class Last(NamedTuple):
     seconds: float
 
 
+class Stand(NamedTuple):
+    """Where a search stands at a visit, beside its carry.
+
+    Attributes:
+        evaluations: told so far.
+        rounds: told so far.
+        lowest: lowest value so far, as it is minimised.
+        seconds: since the search began.
+    """
+
+    evaluations: int = 0
+    rounds: int = 0
+    lowest: float = math.inf
+    seconds: float = 0.0
+
+
+_BEGIN = Stand()
+
+
 class _Decision(NamedTuple):
     """What the host decides at a visit; process 0's counts for all."""
 
@@ -62,7 +83,17 @@ class _Decision(NamedTuple):
     stop: float
 
 
-_REASONS = ("", "runtime", "evaluations", "target", "interrupted")
+_REASONS = (
+    "",
+    "runtime",
+    "evaluations",
+    "target",
+    "patience",
+    "interrupted",
+    "preempted",
+    "disk",
+)
+_FOREVER = 2**30
 
 
 class _Pace:
@@ -96,7 +127,9 @@ def run(
     program: Program,
     budget: Budget,
     sign: int,
-    asked: Callable[[], bool],
+    asked: Callable[[], str],
+    stand: Stand = _BEGIN,
+    save: Callable[[Carry, Stand, bool], None] = lambda carry, stand, last: None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Generator[Report | Last, None, None]:
     """Runs rounds until the budget is used up, or somebody asks to stop.
@@ -105,7 +138,10 @@ def run(
         program: the compiled rounds.
         budget: what ends the search.
         sign: 1 to minimise, -1 to maximise.
-        asked: whether somebody asked to stop; looked at on every visit.
+        asked: why to stop, if somebody asked for it; looked at on every visit.
+        stand: where the search stands that the program's carry comes from.
+        save: `save(carry, stand, last)` is called when a visit has been reported, and before the
+            last round is cut short: a search that goes on makes it whole.
         clock: seconds from any start.
 
     Yields:
@@ -114,16 +150,24 @@ def run(
     carry, pace, estimated = program.carry, _Pace(), program.rounds.estimated
     # Values are float32: one of 0.1 reaches a target of 0.1, here as on the devices.
     target = -math.inf if budget.target is None else sign * float(np.float32(budget.target))
-    evaluations, rounds, lowest, reached, first = 0, 0, math.inf, False, True
+    evaluations, rounds, lowest, _ = stand
+    reached, first = _reached(carry, lowest, target, estimated), not evaluations
     # The clock starts when all processes are there.
     _hosts.agree(_Decision(0, 0, 0, 0, 0, 0), program.several)
-    begin = visited = clock()
+    begin = clock() - stand.seconds
+    visited = begin + stand.seconds
+    saved = True
     while True:
         elapsed = clock() - begin
         # Whoever asks before anything was evaluated still gets a result.
-        decision = _decide(budget, pace, evaluations, elapsed, reached, not first and asked())
+        why = "" if first else asked()
+        if budget.patience is not None and int(carry.since) >= budget.patience:
+            why = why or "patience"
+        decision = _decide(budget, pace, evaluations, elapsed, reached, why)
         first = False
         decision = _hosts.agree(decision, program.several)
+        if decision.stop and not saved:
+            save(carry, Stand(evaluations, rounds, lowest, elapsed), True)
         if decision.stop and not (decision.flush and int(carry.done) > 0):
             yield Last(_REASONS[int(decision.stop)], carry, clock() - begin)
             return
@@ -133,6 +177,7 @@ def run(
             start=np.float32(decision.start),
             rate=np.float32(decision.rate),
             target=np.float32(target),
+            patience=np.int32(min(budget.patience or _FOREVER, _FOREVER)),
             flush=np.bool_(decision.flush),
         )
         started = clock()
@@ -140,7 +185,9 @@ def run(
         records = jax.device_get(records)
         now = clock()
         pace.learn(now - started, int(records.steps), int(records.rounds))
+        saved = bool(decision.stop)  # as it was before the round was cut short
         if not int(records.rounds):
+            save(carry, Stand(evaluations, rounds, lowest, now - begin), False)
             continue
         own = float(jax.device_get(carry.state.best_value)) if estimated else None
         span = (visited - begin, now - begin)
@@ -153,22 +200,29 @@ def run(
         lowest = min(lowest, float(np.min(_inner(report.values, sign))))
         reached = (lowest if own is None else own) <= target
         yield report
+        if not saved:
+            save(carry, Stand(evaluations, rounds, lowest, now - begin), False)
+
+
+def _reached(carry: Carry, lowest: float, target: float, estimated: bool) -> bool:
+    """Whether a search that goes on has nothing left to reach."""
+    return (float(jax.device_get(carry.state.best_value)) if estimated else lowest) <= target
 
 
 def _decide(
-    budget: Budget, pace: _Pace, evaluations: int, elapsed: float, reached: bool, asked: bool
+    budget: Budget, pace: _Pace, evaluations: int, elapsed: float, reached: bool, asked: str
 ) -> _Decision:
     """What to do next, from what is known now."""
     remaining = math.inf if budget.runtime is None else budget.runtime - elapsed
     left = math.inf if budget.evaluations is None else budget.evaluations - evaluations
     steps = pace.steps(remaining)
     if asked:
-        stop = "interrupted"
+        stop = asked
     elif reached:
         stop = "target"
     elif left <= 0:
         stop = "evaluations"
-    elif steps < 1:
+    elif steps < 1 or remaining <= 0:
         stop = "runtime"
     else:
         stop = ""
@@ -187,7 +241,7 @@ def _decide(
         steps=0 if stop else steps,
         start=start,
         rate=rate,
-        left=min(left, 2**30),
+        left=min(left, _FOREVER),
         flush=bool(stop),
         stop=_REASONS.index(stop),
     )

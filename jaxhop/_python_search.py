@@ -12,16 +12,17 @@ import cloudpickle
 import jax
 import numpy as np
 
-from jaxhop._asking import Asker, OneByOne, Row
-from jaxhop._asynchronous import Ended, Rules, run_trials
+from jaxhop._asking import Asker, OneByOne
+from jaxhop._asynchronous import Ended, Rules, minimised, past_report, run_trials
 from jaxhop._budget import Budget
 from jaxhop._call import Call
 from jaxhop._history import History
 from jaxhop._in_rungs import InRungs
-from jaxhop._session import Found, Session
+from jaxhop._session import Earlier, Found, Session
 from jaxhop._trials import Report
 from jaxhop.evaluators import Evaluator, Executors, Inline, Jobs, Vectorized, Workers
 from jaxhop.space import Space
+from jaxhop.storage import Directory, Ledger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,8 @@ class PythonOptions:
         duplicates: whether candidates are evaluated again.
         screen: whether to think about candidates; None to decide by what it costs.
         pruner: what ends trials early, or None.
+        own: how many trials this process may begin, or None.
+        count_in_flight: whether trials under way in other processes count as evaluations.
     """
 
     vectorized: bool = False
@@ -47,6 +50,8 @@ class PythonOptions:
     duplicates: bool = False
     screen: bool | None = None
     pruner: Any = None
+    own: int | None = None
+    count_in_flight: bool = True
 
 
 @dataclass
@@ -138,12 +143,13 @@ def python_session(
     space: Space,
     *,
     asker: Asker,
-    first: Sequence[Row],
+    beginning: Sequence[Any],
     budget: Budget,
     sign: int,
     options: PythonOptions,
     memory: Memory,
     notes: tuple[str, ...],
+    directory: Directory | None = None,
 ) -> Session:
     """A search whose candidates are handed out and come back in any order.
 
@@ -151,18 +157,21 @@ def python_session(
         evaluator: makes what evaluates them; closed at the end.
         space: the space.
         asker: where candidates come from.
-        first: the candidates to begin with.
+        beginning: the candidates to begin with.
         budget: what ends the search.
         sign: 1 to minimise, -1 to maximise.
         options: what the user said.
         memory: what was found before.
         notes: what the user should know beforehand.
+        directory: where trials are written down, or None.
 
     Returns:
         The session.
     """
 
-    def start(stops: Callable[[], bool], each: bool) -> Generator[Report | Ended, None, None]:
+    def start(
+        stops: Callable[[], str], each: bool
+    ) -> Generator[Earlier | Report | Ended, None, None]:
         rules = Rules(
             budget=budget,
             sign=sign,
@@ -170,10 +179,30 @@ def python_session(
             on_error=options.on_error,
             pruner=options.pruner,
             each=each,
+            own=options.own,
         )
-        with contextlib.closing(evaluator()) as made:
+        with contextlib.ExitStack() as stack:
+            made = stack.enter_context(contextlib.closing(evaluator()))
             asker.prepare()  # while workers start
-            yield from run_trials(asker, first, made, rules, stops)
+            book, past, first = None, None, []
+            if directory is not None:
+                book = Ledger(
+                    directory.trials,
+                    asker.like,
+                    asker.store,
+                    evaluations=budget.evaluations,
+                    count_in_flight=options.count_in_flight,
+                    rounds=asker.rounds,
+                    twice=options.duplicates,
+                )
+                stack.enter_context(contextlib.closing(book))
+                past = book.past()
+                values = minimised(past.status, past.value, sign)
+                accepted = asker.recall(book.seat, past, values, book.memo)
+                yield Earlier(past_report(past, accepted, rules, book.seconds), book.notes)
+                first = asker.reopen(book.own())
+            first = [*first, *asker.first(beginning)]
+            yield from run_trials(asker, first, made, rules, stops, book, past)
 
     def finish(ended: Ended, history: History) -> Found:
         if ended.best is None and memory.best is not None:
@@ -181,7 +210,8 @@ def python_session(
         if ended.best is None:
             raise ValueError(_nothing(ended, history)) from ended.error
         best = to_python(tuple(jax.tree.leaves(ended.best.point)))
-        return Found(best, ended.best_value, ended.stop_reason, ended.seconds)
+        value, reason, seconds = ended.best_value, ended.stop_reason, ended.seconds
+        return Found(best, value, reason, seconds, trouble=ended.trouble)
 
     structure = jax.tree.structure(space.shape)
 

@@ -16,9 +16,21 @@ from jaxhop._trials import PHASES, Report
 if TYPE_CHECKING:
     import pandas
 
-StopReason = Literal["runtime", "evaluations", "target", "interrupted", "exhausted"]
-"""runtime, evaluations, target: that part of the budget; interrupted: Ctrl-C or a callback;
-exhausted: the space holds no candidate that was not tried."""
+StopReason = Literal[
+    "runtime",
+    "evaluations",
+    "target",
+    "cost",
+    "patience",
+    "interrupted",
+    "preempted",
+    "exhausted",
+    "disk",
+    "unfinished",
+]
+"""runtime, evaluations, target, cost, patience: that part of the budget; interrupted: Ctrl-C or a
+callback; preempted: SIGTERM; exhausted: the space holds no candidate that was not tried; disk: it
+is full; unfinished: it was killed or goes on, and this is what its directory holds."""
 
 _PARAMS_SHOWN = 6  # by `repr`, which is to stay short whatever the space
 
@@ -82,6 +94,32 @@ class PhaseTable:
         self._evaluations += np.bincount(report.phase, minlength=size)
         self._seconds += np.bincount(report.phase, weights=taken, minlength=size)
         self._better.at(self._best, report.phase, values)
+
+    def recall(self, report: Report, state: dict[str, Any] | None) -> None:
+        """Goes on from what was before.
+
+        Args:
+            report: the evaluations of before, or those of them that were kept.
+            state: of a table that had all; None if the report has.
+        """
+        if state is None:
+            self.add(report)
+            return
+        self._evaluations[:] = state["evaluations"]
+        self._best[:] = [np.nan if best is None else best for best in state["best"]]
+        self._seconds[:] = state["seconds"]
+        self._clock, self._not_finite = state["clock"], state["not_finite"]
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What it knows, as JSON takes it."""
+        return {
+            "evaluations": self._evaluations.tolist(),
+            "best": [None if np.isnan(best) else best for best in self._best.tolist()],
+            "seconds": self._seconds.tolist(),
+            "clock": self._clock,
+            "not_finite": self._not_finite,
+        }
 
     @property
     def nan_share(self) -> float:
@@ -150,8 +188,10 @@ class Result:
         best: the best candidate, in the user's structure.
         best_value: its value, in the user's direction.
         history: the record of the evaluations.
-        stop_reason: what ended the search: `"runtime"`, `"evaluations"`, `"target"`,
-            `"interrupted"` or `"exhausted"`.
+        stop_reason: what ended the search: `"runtime"`, `"evaluations"`, `"target"`, `"cost"`,
+            `"patience"`, `"interrupted"` (Ctrl-C or a callback), `"preempted"` (SIGTERM),
+            `"exhausted"` or `"disk"` (which is full); `"unfinished"` if it was loaded from the
+            directory of a search that was killed or goes on.
         evaluations: how many evaluations were made, exactly.
         seconds: how long they took.
         compile_seconds: how long compilation took, on top of `seconds`.
@@ -273,7 +313,7 @@ class Result:
         table = self.history.to_dict(self.flat)
         columns = [
             # numpy's text is the shortest that reads back to the same float32 or float64.
-            column.astype(str).tolist() if isinstance(column, np.ndarray) else map(_cell, column)
+            column.astype(str).tolist() if isinstance(column, np.ndarray) else map(cell, column)
             for column in table.values()
         ]
         with open(path, "w", newline="", encoding="utf-8") as file:
@@ -310,7 +350,8 @@ def _key(leaf: Any) -> Any:
     return leaf
 
 
-def _cell(leaf: Any) -> str:
+def cell(leaf: Any) -> str:
+    """A value as a cell of a CSV file: arrays are JSON lists, None is empty."""
     if leaf is None:
         return ""
     return json.dumps(leaf.tolist()) if isinstance(leaf, np.ndarray) else str(leaf)

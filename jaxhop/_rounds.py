@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh
 
 from jaxhop import _noise
@@ -43,6 +44,7 @@ class Carry(NamedTuple):
         points: points[padded population], its candidates; only of small spaces.
         evaluated: int32[2], evaluations told: high part, low 20 bits.
         lowest: float32, lowest value told.
+        since: int32, evaluations told since that one's round.
     """
 
     state: Any
@@ -55,6 +57,7 @@ class Carry(NamedTuple):
     points: Any
     evaluated: jax.Array
     lowest: jax.Array
+    since: jax.Array
 
 
 class Controls(NamedTuple):
@@ -67,6 +70,7 @@ class Controls(NamedTuple):
         rate: float32; progress is start + rate x (evaluations told).
 
         target: float32, stop at a value as low as that.
+        patience: int32, stop after so many evaluations without an improvement.
         flush: bool, end the present round with what is evaluated of it.
     """
 
@@ -75,6 +79,7 @@ class Controls(NamedTuple):
     start: Any
     rate: Any
     target: Any
+    patience: Any
     flush: Any
 
 
@@ -178,7 +183,47 @@ class Rounds:
             points=self._stacked(self._padded) if self.every_point else (),
             evaluated=jnp.zeros(2, jnp.int32),
             lowest=jnp.float32(jnp.inf),
+            since=jnp.int32(0),
         )
+
+    def saved(self, carry: Carry) -> dict[str, Any]:
+        """A carry in a form that does not depend on the devices.
+
+        Args:
+            carry: the carry.
+
+        Returns:
+            A pytree.
+        """
+        population = self._population
+        done = jnp.minimum(carry.done * self.stride, population)
+        cut = {"values": carry.values[:population], "done": done}
+        if self.every_point:
+            cut["points"] = jax.tree.map(lambda leaf: leaf[:population], carry.points)
+        return {**carry._asdict(), **cut}
+
+    def restored(self, saved: dict[str, Any]) -> Carry:
+        """A carry from what `saved` gave, on these or other devices.
+
+        Args:
+            saved: that pytree, of NumPy arrays.
+
+        Returns:
+            The carry, of NumPy arrays. What does not fill a step is evaluated once more.
+        """
+        done = int(saved["done"]) // self.stride
+        known = done * self.stride
+        values = np.full(self._padded, np.nan, np.float32)
+        values[:known] = saved["values"][:known]
+        points = saved["points"]
+        if self.every_point:
+            shapes = self._stacked(self._padded)
+            points = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+            pairs = (jax.tree.leaves(points), jax.tree.leaves(saved["points"]))
+            for own, given in zip(*pairs, strict=True):
+                own[:known] = given[:known]
+        cut = {"values": values, "done": np.int32(done), "points": points}
+        return Carry(**{**saved, **cut})
 
     def run(self, constants: Any, carry: Carry, controls: Controls) -> tuple[Carry, Records]:
         """Some steps; to be compiled, once.
@@ -200,6 +245,7 @@ class Rounds:
             go = (records.steps < controls.steps) | (controls.flush & (carry.done > 0))
             # One lucky value of a noisy objective reaches no target.
             best = carry.state.best_value if self.estimated else carry.lowest
+            go &= carry.since < controls.patience
             return room & wanted & go & ~(best <= controls.target)
 
         def advance(loop: tuple[Carry, Records]) -> tuple[Carry, Records]:
@@ -319,6 +365,7 @@ class Rounds:
             values=jnp.full_like(carry.values, jnp.nan),
             evaluated=jnp.stack([high, low & (2**_LOW_BITS - 1)]),
             lowest=jnp.minimum(carry.lowest, usable[winner]),
+            since=jnp.where(improved, 0, jnp.minimum(carry.since + carry.width, 2**30)),
         )
         return carry, records
 

@@ -1,5 +1,6 @@
 """The door: checks what it is given, puts the parts together, and returns what was found."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from datetime import timedelta
@@ -16,12 +17,14 @@ from jaxhop._arguments import (
     parse_devices,
     parse_direction,
     parse_options,
+    parse_place,
     parse_population,
     refuse_jax_only,
+    refuse_python_only,
     refuse_python_parameters,
     whole,
 )
-from jaxhop._asking import Row, keep_to_cpu
+from jaxhop._asking import keep_to_cpu
 from jaxhop._backend import choose
 from jaxhop._budget import Budget
 from jaxhop._in_rounds import InRounds
@@ -41,6 +44,7 @@ from jaxhop._session import Session, follow
 from jaxhop.algorithms import Algorithm, Recipe, name_for
 from jaxhop.callbacks import Callbacks
 from jaxhop.space import Space, known
+from jaxhop.storage import Checkpoints, Directory, describe, signature
 
 _MANY = 64  # candidates a round that a space of many weights would have
 
@@ -53,6 +57,11 @@ def search(
     runtime: float | timedelta | str | None = None,
     evaluations: int | None = None,
     target: float | None = None,
+    cost: float | None = None,
+    patience: int | None = None,
+    dir: str | os.PathLike[str] | None = None,
+    resume: bool | str = True,
+    overwrite: bool = False,
     seed: int = 0,
     population: int | None = None,
     algorithm: str | Recipe | Algorithm = "auto",
@@ -69,6 +78,8 @@ def search(
     pruner: Any = None,
     duplicates: str = "skip",
     surrogate: str | bool = "auto",
+    evaluations_per_process: int | None = None,
+    count_in_flight: bool = True,
     callbacks: Iterable[Any] = (),
     progress: bool | None = None,
 ) -> Result:
@@ -82,10 +93,10 @@ def search(
     arguments is given that only concern Python (`vectorized`, `n_jobs`, `executor`, `timeout`,
     `on_error`, `pruner`). One that cannot be traced runs in Python, and a line says why.
 
-    Needed is at least one of `runtime`, `evaluations` and `target`; what is reached first ends the
-    search. Equal calls with the same seed, population and `evaluations` give the same candidates:
-    JAX functions on any number of devices, Python functions with one job (and with `surrogate`
-    given, where there are more than 300 evaluations).
+    Needed is at least one of `runtime`, `evaluations`, `target`, `cost` and `patience`; what is
+    reached first ends the search. Equal calls with the same seed, population and `evaluations`
+    give the same candidates: JAX functions on any number of devices, Python functions with one job
+    (and with `surrogate` given, where there are more than 300 evaluations).
 
     Args:
         fn: the objective, a function of the parameters, which come in the structure of `space`.
@@ -101,6 +112,19 @@ def search(
             `"1h 30min"`, `"1:30:00"`. The clock starts when the program is compiled.
         evaluations: how many evaluations to make, exactly.
         target: a value that is good enough.
+        cost: what all trials together may cost, in the unit in which the objective says it: it
+            returns `{"value": value, "cost": cost}`. For Python functions.
+        patience: how many evaluations may follow one that was the best.
+        dir: a directory in which everything is written down that was evaluated. The same call
+            goes on with what is there: it returns at once if `evaluations`, `runtime` or whatever
+            else ends it are used up, and runs the difference if they are more than before. A
+            Python function can be searched by several processes at once that share a directory
+            and so the budget. Default: none.
+        resume: True to go on with the search in `dir`, False to refuse if there is one, "extend"
+            to go on in a space that has more parameters than it had, which stand at their initial
+            values in what was evaluated before.
+        overwrite: whether to delete the search in `dir` and start anew. Only what a search wrote
+            is deleted.
         seed: of everything random, at least 0.
         population: candidates a round. Default: evaluations / 300 as a power of two between 4 and
             256; without `evaluations`, 64 on a CPU and 1024 on an accelerator.
@@ -134,6 +158,11 @@ def search(
         surrogate: whether a model of a Python function screens candidates before they are
             evaluated. `"auto"`: in searches of up to 300 evaluations always, in longer ones while
             that costs at most a tenth of a trial.
+        evaluations_per_process: how many trials this process may begin, where several share
+            `dir`.
+        count_in_flight: whether trials that run in other processes count as evaluations: then the
+            last process waits for them, and takes them over if those die. Otherwise there may be
+            more evaluations than asked for, by what was under way. Default: True.
         callbacks: functions `(report) -> bool | None`, or objects with any of `on_start`,
             `on_trial`, `on_improvement`, `on_round`, `on_end`; see `jaxhop.callbacks`.
         progress: whether to show a live line and a table at the end. Default: if standard error
@@ -149,6 +178,7 @@ def search(
         TraceError: if it cannot be traced, with `backend="jax"`.
         Exception: what a Python function raised, with `on_error="raise"`.
         RuntimeError: if worker processes die one after the other.
+        StorageError: if `dir` holds another search, is damaged, or cannot be written to.
 
     Example:
         >>> import jax.numpy as jnp, jaxhop
@@ -161,7 +191,7 @@ def search(
     """
     listeners = Callbacks(callbacks)
     direction = parse_direction(direction)
-    budget = Budget.of(runtime, evaluations, target)
+    budget = Budget.of(runtime, evaluations, target, cost, patience)
     seed = whole("seed", seed, 0, 2**64 - 1, "seed=0")
     bound = None if max_memory is None else parse_memory(max_memory)
     if progress is not None and not isinstance(progress, bool):
@@ -174,7 +204,14 @@ def search(
         "on_error": on_error,
         "pruner": pruner,
     }
-    options = parse_options(**given, duplicates=duplicates, surrogate=surrogate)
+    options = parse_options(
+        **given,
+        duplicates=duplicates,
+        surrogate=surrogate,
+        evaluations_per_process=evaluations_per_process,
+        count_in_flight=count_in_flight,
+    )
+    place = parse_place(dir, resume, overwrite, evaluations_per_process, count_in_flight)
     backend = parse_backend(backend, [name for name, value in given.items() if value is not None])
     if devices is not None:
         devices = parse_devices(devices)
@@ -185,8 +222,29 @@ def search(
     )
     beginning = first_candidates(space, init, memory.best, initial and memory.fresh)
     objective, notes = choose(fn, space, direction, backend, average)
-    plan = _Plan(fn, space, budget, direction, seed, population, algorithm, average)
+    compiled = objective is not None and space.fidelity is None
+    platform = (devices or jax.devices())[0].platform if compiled else "cpu"
+    width = parse_population(population, budget, platform, len(beginning))
+    directory = None
+    if place is not None:
+        directory = place.open(
+            {
+                "space": describe(space),
+                "direction": direction,
+                "objective": signature(fn),
+                "seed": seed,
+                "backend": "python" if objective is None else "jax",
+                **({} if population is None else {"population": width}),
+            },
+            {"population": width},
+        )
+        notes = (*notes, *directory.notes)
+        width = max(directory.settings["population"], len(beginning))
+    plan = _Plan(
+        fn, space, budget, direction, seed, population, width, algorithm, average, directory
+    )
     if objective is not None and space.fidelity is None:
+        refuse_python_only(cost=cost, evaluations_per_process=evaluations_per_process)
         session = _compiled(plan, objective, beginning, devices or jax.devices(), bound)
     else:
         refuse_jax_only(objective is not None, devices=devices, max_memory=max_memory)
@@ -199,11 +257,15 @@ def search(
         seed=seed,
         listeners=listeners,
         progress=progress,
+        directory=directory,
     )
 
 
 class _Plan(NamedTuple):
-    """What the user wants, whatever the objective is; `population` and `algorithm` as given."""
+    """What the user wants, whatever the objective is.
+
+    `population` and `algorithm` are as given, `width` is how many candidates a round has.
+    """
 
     fn: Callable[..., Any]
     space: Space
@@ -211,8 +273,10 @@ class _Plan(NamedTuple):
     direction: str
     seed: int
     population: int | None
+    width: int
     algorithm: Any
     average: int | None
+    directory: Directory | None
 
     @property
     def sign(self) -> int:
@@ -228,9 +292,7 @@ def _compiled(
     max_memory: int | None,
 ) -> Session:
     """A search that is one compiled program."""
-    population = parse_population(
-        plan.population, plan.budget, devices[0].platform, len(beginning)
-    )
+    population = plan.width
     return jax_session(
         objective,
         make_algorithm(plan.algorithm, plan.space, population, objective.noisy),
@@ -242,6 +304,7 @@ def _compiled(
         seed=plan.seed,
         devices=devices,
         max_memory=max_memory,
+        directory=plan.directory,
     )
 
 
@@ -257,17 +320,16 @@ def _called(
     space, budget, seed = plan.space, plan.budget, plan.seed
     if not traced:
         refuse_jax_only(False, average=plan.average)
-    population = parse_population(plan.population, budget, "cpu", len(beginning))
+    population = plan.width
     rounds = options.vectorized or plan.population is not None or plan.algorithm != "auto"
     if (rounds or name_for(space, _MANY) == "search_gradient") and not traced:
         refuse_python_parameters(space)
         algorithm = make_algorithm(plan.algorithm, space, population, False)
         points = _points(space, beginning)
-        asker = InRounds(algorithm, space, population, seed, points, options.duplicates)
-        first: list[Row] = []
+        kept = None if plan.directory is None else Checkpoints(plan.directory.checkpoints)
+        asker = InRounds(algorithm, space, population, seed, points, options.duplicates, kept)
     else:
         asker = memory.asker(space, seed, budget.evaluations, options.duplicates, traced)
-        first = asker.first(beginning)
     if traced:
         key = _noise.seeded(seed)
         evaluator = partial(Rungs, partial(_at, plan), population, plan.sign, key)
@@ -277,12 +339,13 @@ def _called(
         evaluator,
         space,
         asker=asker,
-        first=first,
+        beginning=beginning,
         budget=budget,
         sign=plan.sign,
         options=options,
         memory=memory,
         notes=notes,
+        directory=plan.directory,
     )
 
 

@@ -1,7 +1,7 @@
 """What every search has in common: reports go to history and callbacks, and a result comes out."""
 
 import contextlib
-import threading
+import warnings
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -12,10 +12,28 @@ from jaxhop import _hosts
 from jaxhop._budget import Budget
 from jaxhop._history import History
 from jaxhop._interrupt import Interrupt
+from jaxhop._keeper import Keeper
 from jaxhop._result import PhaseTable, Result
 from jaxhop._trials import Report, Start
 from jaxhop.callbacks import Callbacks, Log, Progress
 from jaxhop.space import Space
+from jaxhop.storage import Directory
+
+
+class Earlier(NamedTuple):
+    """What a run that goes on begins with.
+
+    Attributes:
+        report: the evaluations of before.
+        notes: what was lost of them.
+        numbers: int64[n], which evaluations these are. Default None: all, from 0 on.
+        phases: the table of phases, where these are not all. Default None: it is made of them.
+    """
+
+    report: Report
+    notes: tuple[str, ...] = ()
+    numbers: np.ndarray | None = None
+    phases: dict[str, Any] | None = None
 
 
 class Found(NamedTuple):
@@ -28,6 +46,7 @@ class Found(NamedTuple):
         seconds: how long it took.
         aux: what the objective returned beside the value, or None.
         materialised: how many low-rank matrices were written out.
+        trouble: why not all of it could be written down, if it could not.
     """
 
     best: Any
@@ -36,6 +55,7 @@ class Found(NamedTuple):
     seconds: float
     aux: Any = None
     materialised: int = 0
+    trouble: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +63,9 @@ class Session:
     """A search that is ready to run.
 
     Attributes:
-        run: `run(stops, each) -> reports`, and a last item that says how it ended; `stops` tells
-            whether somebody asked to stop, `each` whether a report is wanted for each trial.
+        run: `run(stops, each) -> reports`, `Earlier` ones before all others, and a last item that
+            says how it ended; `stops` tells why to stop if somebody asked for it, `each` whether
+            a report is wanted for each trial.
         finish: from that last item and the history to what was found.
         to_python: from stored parameters to a candidate.
         to_python_many: the same for stacked ones.
@@ -52,7 +73,7 @@ class Session:
         notes: what the user should know beforehand.
     """
 
-    run: Callable[[Callable[[], bool], bool], Generator[Any, None, None]]
+    run: Callable[[Callable[[], str], bool], Generator[Any, None, None]]
     finish: Callable[[Any, History], Found]
     to_python: Callable[[tuple[np.ndarray, ...]], Any]
     to_python_many: Callable[[tuple[np.ndarray, ...]], list[Any]]
@@ -69,6 +90,7 @@ def follow(
     seed: int,
     listeners: Callbacks,
     progress: bool | None,
+    directory: Directory | None = None,
 ) -> Result:
     """Runs a session to its end.
 
@@ -80,6 +102,7 @@ def follow(
         seed: of everything random.
         listeners: the user's callbacks.
         progress: whether to show a line and a table; None where there is a terminal.
+        directory: what is to hold the best candidate and a log, or None.
 
     Returns:
         The result.
@@ -89,6 +112,8 @@ def follow(
     shown = [Progress(show=progress)] if _hosts.is_first() else []
     with contextlib.ExitStack() as stack:
         own: list[Any] = [*shown, Log()]
+        if directory is not None and _hosts.is_first():
+            own.append(Keeper(directory, history, space.flat))
         house = stack.enter_context(Callbacks(own))
         stack.enter_context(listeners)
         interrupt = stack.enter_context(Interrupt())
@@ -101,25 +126,33 @@ def follow(
         )
         for listener in (house, listeners):
             listener.on_start(start)
-        asked = threading.Event()
+        asked = ""
 
-        def stops() -> bool:
-            return asked.is_set() or interrupt.asked
+        def stops() -> str:
+            return asked or interrupt.asked
 
         ended: list[Any] = []
         with contextlib.closing(session.run(stops, listeners.each)) as reports:
             for report in reports:
-                if not isinstance(report, Report):
+                if isinstance(report, Earlier):
+                    history.append(report.report, report.numbers)
+                    phases.recall(report.report, report.phases)
+                    for note in report.notes:
+                        warnings.warn(note, RuntimeWarning, stacklevel=3)
+                elif isinstance(report, Report):
+                    history.append(report)
+                    phases.add(report)
+                    house.on_round(report)
+                    if listeners.on_round(report, session.to_python_many):
+                        asked = "interrupted"
+                else:
                     ended.append(report)
                     break
-                history.append(report)
-                phases.add(report)
-                house.on_round(report)
-                if listeners.on_round(report, session.to_python_many):
-                    asked.set()
         # Of a wide space there is no room for much else than the best: nothing else is held.
         del report, reports
         found = session.finish(ended.pop(), history)
+        if found.trouble:
+            warnings.warn(found.trouble, RuntimeWarning, stacklevel=3)
         result = Result(
             best=found.best,
             best_value=found.best_value,

@@ -66,6 +66,7 @@ class Report:
         status: int8[n], positions in `STATUSES`. Default: all completed.
         duration: float32[n], seconds that the objective took; NaN where nobody measured.
         worker: int16[n], which worker evaluated it.
+        cost: float64[n], what the objective says that it cost; NaN where it says nothing.
         kept: int64[m], ascending: rows whose parameters came along (the improvements; all rows
             of small spaces).
         points: parameters of the kept rows: one array [m, ...] per column of the space.
@@ -95,6 +96,7 @@ class Report:
     status: np.ndarray = field(default_factory=lambda: np.empty(0, np.int8))
     duration: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
     worker: np.ndarray = field(default_factory=lambda: np.empty(0, np.int16))
+    cost: np.ndarray = field(default_factory=lambda: np.empty(0, np.float64))
     kept: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     points: tuple[np.ndarray, ...] = ()
     best_value: float
@@ -103,7 +105,8 @@ class Report:
 
     def __post_init__(self) -> None:
         rows = len(self.values)
-        for name, default in (("status", 0), ("duration", np.nan), ("worker", 0)):
+        defaults = {"status": 0, "duration": np.nan, "worker": 0, "cost": np.nan}
+        for name, default in defaults.items():
             column = getattr(self, name)
             if not len(column):
                 object.__setattr__(self, name, np.full(rows, default, column.dtype))

@@ -212,8 +212,8 @@ class _Search:
         values = np.asarray(values, np.float64)
         values = np.where(np.isfinite(values), values, np.inf)
         used = min(int(state.told), self._kept)
-        told = state.told + len(values)
-        numbers = np.concatenate([state.numbers[:used], np.arange(state.told, told)])
+        told = int(state.told) + len(values)
+        numbers = np.concatenate([state.numbers[:used], np.arange(int(state.told), told)])
         every = np.concatenate([state.values[:used], values])
         before = np.minimum.accumulate(np.append(state.values.min(), values))[:-1]
         held = self._held(every)
@@ -230,7 +230,7 @@ class _Search:
             points=jax.tree.map(joined, state.points, points),
             values=joined(state.values, values),
             numbers=joined(state.numbers, numbers[used:]),
-            told=told,
+            told=np.asarray(told, np.int64),
             reach=self._reach(state, values < before, numbers[used:]),
         ), np.isfinite(values) & (values <= before)
 

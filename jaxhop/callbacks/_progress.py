@@ -48,7 +48,7 @@ class Progress:
             return
         from tqdm import tqdm
 
-        self._timed = info.budget.runtime is not None or info.budget.evaluations is not None
+        self._timed = info.budget.measured
         self._report: Report | None = None
         self._drawn = 0.0
         self._bar = tqdm(

@@ -12,7 +12,7 @@ class Inline:
     """Calls the objective when it is waited for.
 
     Args:
-        call: `call(candidate) -> (status, value, curve)`.
+        call: `call(candidate) -> (status, value, curve)`, and its cost if it has one.
 
     Example:
         >>> evaluator = Inline(lambda params: ("completed", params["x"] ** 2, ()))
@@ -21,7 +21,7 @@ class Inline:
         [9.0]
     """
 
-    def __init__(self, call: Callable[[Any], tuple[str, float, tuple[float, ...]]]) -> None:
+    def __init__(self, call: Callable[[Any], tuple[Any, ...]]) -> None:
         self.slots = 1
         self._call = call
         self._waiting: tuple[int, Any] | None = None
@@ -39,12 +39,12 @@ class Inline:
         self._waiting = None
         begin = time.perf_counter()
         try:
-            status, value, curve = self._call(candidate)
+            status, value, curve, *cost = self._call(candidate)
         except Exception as error:
             elapsed = time.perf_counter() - begin
             return [Outcome(number, "failed", math.nan, (), elapsed, 0, error)]
         elapsed = time.perf_counter() - begin
-        return [Outcome(number, status, value, curve, elapsed, 0, None)]
+        return [Outcome(number, status, value, curve, elapsed, 0, None, *cost)]
 
     def stop(self, grace: float) -> list[Outcome]:
         """Nothing runs between two calls, and what was submitted is given up."""

@@ -59,8 +59,8 @@ def outcome(number: int, worker: int, reply: tuple[Any, ...]) -> Outcome:
     if reply[0] == "failed":
         _, error, seconds = reply
         return Outcome(number, "failed", math.nan, (), seconds, worker, unpacked(error))
-    status, value, curve, seconds = reply
-    return Outcome(number, status, value, curve, seconds, worker, None)
+    status, value, curve, seconds, *cost = reply
+    return Outcome(number, status, value, curve, seconds, worker, None, *cost)
 
 
 def unpacked(error: tuple[bytes | None, str, str]) -> BaseException:

@@ -1,5 +1,6 @@
 """What evaluators have in common: how a trial ended, and what the loop asks of them."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
@@ -17,7 +18,7 @@ class Outcome(NamedTuple):
         seconds: spent in the objective.
         worker: which worker evaluated it; 0 in this process.
         error: what the objective raised, if it failed.
-        cost: what it cost, where somebody says so.
+        cost: what it cost, in units of the user's own; NaN where nobody says so.
 
     Example:
         >>> Outcome(7, "completed", 0.5, (), 0.1, 0, None).value
@@ -31,7 +32,7 @@ class Outcome(NamedTuple):
     seconds: float
     worker: int
     error: BaseException | None
-    cost: float | None = None
+    cost: float = math.nan
 
 
 class Evaluator(Protocol):

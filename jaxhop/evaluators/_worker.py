@@ -25,11 +25,12 @@ def answer(call: Callable[[Any], Any], message: bytes) -> tuple[Any, ...]:
     """What goes back for one candidate.
 
     Args:
-        call: `call(candidate) -> (status, value, curve)`.
+        call: `call(candidate) -> (status, value, curve)`, and its cost if it has one.
         message: the candidate, pickled.
 
     Returns:
-        Status, value, curve and seconds; or `"failed"`, the packed error, seconds.
+        Status, value, curve, seconds, and the cost if there is one; or `"failed"`, the packed
+        error, seconds.
 
     Example:
         >>> answer(lambda x: ("completed", x * 2.0, ()), pickle.dumps(3))[:3]
@@ -39,8 +40,8 @@ def answer(call: Callable[[Any], Any], message: bytes) -> tuple[Any, ...]:
     try:
         candidate = pickle.loads(message)
         begin = time.perf_counter()
-        status, value, curve = call(candidate)
-        return status, value, curve, time.perf_counter() - begin
+        status, value, curve, *cost = call(candidate)
+        return status, value, curve, time.perf_counter() - begin, *cost
     except BaseException as error:  # what ends a process in it would look like its death
         return "failed", packed(error), time.perf_counter() - begin
 

@@ -1,0 +1,112 @@
+"""What a run directory holds for people to read: the best candidate, its way there, a log."""
+
+import csv
+import io
+import json
+import math
+import time
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxhop._budget import format_seconds
+from jaxhop._history import Flat, History
+from jaxhop._result import Result, cell
+from jaxhop._trials import Report, Start
+from jaxhop.storage import Directory, to_plain
+
+_LARGE = 2**16  # bytes of arrays that are no longer readable as text
+_SECONDS = 1.0  # between two versions of the best candidate
+
+
+class Keeper:
+    """A callback that writes `best.json` (or `best.npz`), `summary.csv` and `log`.
+
+    Args:
+        directory: where to.
+        history: of the search.
+        flat: turns a candidate into one value a name.
+    """
+
+    def __init__(self, directory: Directory, history: History, flat: Flat) -> None:
+        self._directory, self._history, self._flat = directory, history, flat
+        self._written = -math.inf
+        self._pending = False
+
+    def on_start(self, info: Start) -> None:
+        """Notes that a process begins to search, and how."""
+        before = f", {len(self._history):,} evaluations known" if len(self._history) else ""
+        self._log(f"start: seed {info.seed}, {info.size} coordinates, {info.budget}{before}")
+        for note in self._directory.notes:
+            self._log(note)
+
+    def on_round(self, report: Report) -> None:
+        """Writes the best candidate if it is new, once a second at most."""
+        self._pending |= bool(report.improved.any())
+        if not self._pending or time.monotonic() - self._written < _SECONDS:
+            return
+        self._written, self._pending = time.monotonic(), False
+        rows = self._history.improvements
+        best = self._history.params(int(rows[-1])) if len(rows) else None
+        if best is not None:
+            self._best(best, report.best_value, report.evaluations, report.elapsed)
+
+    def on_end(self, result: Result) -> None:
+        """Writes all files once more."""
+        self._best(result.best, result.best_value, result.evaluations, result.seconds)
+        self._directory.write("summary.csv", summary(result).encode())
+        self._log(
+            f"stopped by {result.stop_reason} after {result.evaluations:,} evaluations in"
+            f" {format_seconds(result.seconds)}: best value {result.best_value!r}"
+        )
+
+    def _best(self, best: Any, value: float, evaluations: int, seconds: float) -> None:
+        written: dict[str, Any] = {
+            "value": value,
+            "evaluations": evaluations,
+            "seconds": round(seconds, 3),
+        }
+        arrays = [x for x in jax.tree.leaves(best) if isinstance(x, np.ndarray)]
+        if sum(array.nbytes for array in arrays) <= _LARGE:
+            written["params"] = to_plain(best, lossy=True)
+        else:
+            leaves = self._flat(best).items()
+            large = {name: leaf for name, leaf in leaves if isinstance(leaf, np.ndarray)}
+            others = {name: leaf for name, leaf in leaves if name not in large}
+            buffer = io.BytesIO()
+            np.savez(buffer, allow_pickle=False, **large)
+            self._directory.write("best.npz", buffer.getvalue())
+            written |= {"arrays": "best.npz", "params": to_plain(others, lossy=True)}
+        text = json.dumps(written, indent=2, ensure_ascii=False, allow_nan=False)
+        self._directory.write("best.json", (text + "\n").encode())
+
+    def _log(self, line: str) -> None:
+        self._directory.log(line, time.strftime("%Y-%m-%d %H:%M:%S"))
+
+
+def summary(result: Result) -> str:
+    """The improvements of a search as CSV: one row each, with its parameters.
+
+    Args:
+        result: of the search.
+
+    Returns:
+        Text with a heading.
+    """
+    history = result.history
+    columns = {name: history[name] for name in ("evaluation", "seconds", "value", "phase")}
+    names: dict[str, None] = {}
+    lines = []
+    for row in history.improvements.tolist():
+        params = history.params(row)
+        flat = {} if params is None else {f"params.{k}": v for k, v in result.flat(params).items()}
+        flat = {name: leaf for name, leaf in flat.items() if np.size(leaf) <= 64}
+        names |= dict.fromkeys(flat)
+        lines.append({name: column[row] for name, column in columns.items()} | flat)
+    text = io.StringIO()
+    writer = csv.writer(text)
+    heading = [*columns, *names]
+    writer.writerow(heading)
+    writer.writerows([cell(line.get(name)) for name in heading] for line in lines)
+    return text.getvalue()

@@ -1,0 +1,272 @@
+"""The run directory: which files it has, whose search it holds, and whether this one may go on."""
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jaxhop._version import __version__
+from jaxhop.storage._differences import additions, differences
+from jaxhop.storage._errors import StorageError, StorageFull
+from jaxhop.storage._orbax import PREFIX
+
+VERSION = 1
+_SPACE, _TRIALS, _CHECKPOINTS = "space.json", "trials.sqlite", "checkpoints"
+_WRITTEN = (
+    _SPACE,
+    *(_TRIALS + end for end in ("", "-wal", "-shm", "-journal")),
+    "best.json",
+    "best.npz",
+    "summary.csv",
+    "log",
+    "config.yaml",
+)
+
+
+class Directory:
+    """The files of a search.
+
+    Attributes:
+        path: the directory.
+        settings: what is written in `space.json`.
+        notes: what whoever searches should know.
+        fresh: whether the search begins here.
+        extended: paths of parameters that are new in the space.
+    """
+
+    def __init__(self, path: Path, settings: dict[str, Any]) -> None:
+        self.path, self.settings = path, settings
+        self.notes: tuple[str, ...] = ()
+        self.fresh = False
+        self.extended: list[Any] = []
+
+    @property
+    def trials(self) -> Path:
+        """The database."""
+        return self.path / _TRIALS
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the states of searches in rounds are."""
+        return self.path / _CHECKPOINTS
+
+    def log(self, line: str, stamp: str) -> None:
+        """Adds a line to `log`.
+
+        Args:
+            line: the line.
+            stamp: date and time.
+        """
+        with said(self.path), open(self.path / "log", "a", encoding="utf-8") as file:
+            file.write(f"{stamp} {line}\n")
+
+    def write(self, name: str, data: bytes) -> None:
+        """Writes a file as a whole: whoever reads it sees the old one or the new one.
+
+        Args:
+            name: of the file.
+            data: what is to be in it.
+        """
+        with said(self.path):
+            _replace(self.path / name, data)
+
+
+def open_directory(
+    path: str | os.PathLike[str],
+    settings: dict[str, Any],
+    defaults: dict[str, Any],
+    *,
+    overwrite: bool = False,
+    extend: bool = False,
+) -> Directory:
+    """The directory of a search: a new one, or the one to go on with.
+
+    Args:
+        path: the directory.
+        settings: what must be the same to go on: `space` as `describe` gives it, `direction`,
+            `objective`, `seed`, `backend` and what else was asked for.
+        defaults: what is taken from the search that is there.
+        overwrite: whether a search that is there is deleted first.
+        extend: whether parameters may be new.
+
+    Returns:
+        The directory.
+
+    Raises:
+        StorageError: if it holds another search, or cannot be read or written.
+    """
+    place = Path(path)
+    with said(place):
+        place.mkdir(parents=True, exist_ok=True)
+        notes = _delete(place) if overwrite else ()
+        found = [each.name for each in place.iterdir()]
+    strangers = sorted(set(found) - {*_WRITTEN, _CHECKPOINTS})
+    own = {_SPACE, _TRIALS} & set(found)
+    if strangers and not own:
+        raise StorageError(
+            f"`dir={str(place)!r}`: it holds {_listed(strangers)}, and no search. Choose an empty"
+            " directory, or one that is not there."
+        )
+    directory = Directory(place, {**defaults, **settings})
+    directory.notes = notes
+    if not own:
+        directory.fresh = _create(place, directory.settings)
+    elif _SPACE not in found:
+        raise StorageError(
+            f"`{place / _SPACE}` is missing, so nobody can tell what was searched. Put it back,"
+            " or say `overwrite=True` to start anew."
+        )
+    if not directory.fresh:
+        old = read_settings(place)
+        if _TRIALS not in found and own:
+            raise StorageError(
+                f"`{place / _TRIALS}` is missing, and with it the record of the evaluations. Put"
+                " it back, or say `overwrite=True` to start anew."
+            )
+        directory.extended = _compare(place, old, settings, extend)
+        directory.settings = {**defaults, **old, **settings}
+        if directory.extended:
+            directory.write(_SPACE, _text({**directory.settings, "version": VERSION}))
+    return directory
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """What is written in `space.json`.
+
+    Args:
+        path: the directory.
+
+    Returns:
+        The settings.
+
+    Raises:
+        StorageError: if there is none, or it is damaged.
+    """
+    file = path / _SPACE
+    with said(path):
+        try:
+            found = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise StorageError(f"`dir={str(path)!r}`: there is no search in it.") from None
+        except ValueError:
+            found = None
+    known = {"version": int, "space": object, "direction": str, "objective": str, "seed": int}
+    if not isinstance(found, dict) or not all(
+        isinstance(found.get(name), kind) for name, kind in known.items()
+    ):
+        raise StorageError(
+            f"`{file}` is damaged. Put a copy of it in its place, or say `overwrite=True` to start"
+            " anew."
+        )
+    if found["version"] > VERSION:
+        raise StorageError(
+            f"`{file}` has version {found['version']}, and this jaxhop reads up to {VERSION}."
+            " Install the newer jaxhop that wrote it."
+        )
+    return found
+
+
+@contextlib.contextmanager
+def said(path: Path) -> Iterator[None]:
+    """Says in a sentence what the system says of a file.
+
+    Raises:
+        StorageError: for whatever goes wrong.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise StorageFull(
+                f"`dir={str(path)!r}`: the disk is full. Make room, then start the search again."
+            ) from error
+        raise StorageError(
+            f"`dir={str(path)!r}`: {error.strerror or error}. Choose another directory."
+        ) from error
+
+
+def _create(path: Path, settings: dict[str, Any]) -> bool:
+    """Writes `space.json`, if no other process was faster."""
+    data = _text({"version": VERSION, "jaxhop": __version__, **settings})
+    with said(path):
+        handle, name = tempfile.mkstemp(prefix=".space-", dir=path)
+        try:
+            with open(handle, "wb") as file:
+                file.write(data)
+            os.link(name, path / _SPACE)
+        except FileExistsError:
+            return False
+        except PermissionError:  # a file system without links
+            _replace(path / _SPACE, data)
+        finally:
+            os.unlink(name)
+    return True
+
+
+def _replace(path: Path, data: bytes) -> None:
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with open(handle, "wb") as file:
+            file.write(data)
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _text(settings: dict[str, Any]) -> bytes:
+    return (json.dumps(settings, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _delete(path: Path) -> tuple[str, ...]:
+    """Deletes what a search has written, and nothing else."""
+    gone = [name for name in _WRITTEN if (path / name).is_file()]
+    if gone and _SPACE not in gone and _TRIALS not in gone:
+        return ()  # somebody else's log
+    for name in gone:
+        (path / name).unlink()
+    checkpoints = path / _CHECKPOINTS
+    if checkpoints.is_dir() and gone:
+        for each in checkpoints.iterdir():
+            if each.is_dir() and each.name.startswith(f"{PREFIX}_"):
+                shutil.rmtree(each)
+        with contextlib.suppress(OSError):  # there are files of somebody else
+            checkpoints.rmdir()
+            gone.append(_CHECKPOINTS + "/")
+    return (f"`overwrite=True`: deleted {_listed(gone)} in `{path}`",) if gone else ()
+
+
+def _compare(path: Path, old: dict[str, Any], new: dict[str, Any], extend: bool) -> list[Any]:
+    """Refuses to go on with another search; paths of parameters that are new, if these may be."""
+    lines = [
+        f"{name}: was {old[name]}, is {new[name]}"
+        for name in new
+        if name != "space" and name in old and old[name] != new[name]
+    ]
+    added: list[Any] = []
+    if old["space"] != new["space"]:
+        found = additions(old["space"], new["space"])
+        if extend and found:
+            added = found
+        else:
+            lines += differences(old["space"], new["space"])
+            if found:
+                lines.append('To add parameters at their initial values, say `resume="extend"`.')
+    if lines:
+        raise StorageError(
+            f"`dir={str(path)!r}` holds another search:\n  "
+            + "\n  ".join(lines)
+            + "\nChoose another directory, or say `overwrite=True` to start anew."
+        )
+    return added
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
