@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jaxhop._budget import parse_runtime as parse_runtime
     from jaxhop._history import History as History
     from jaxhop._interactive import Search as Search
+    from jaxhop._load import load as load
     from jaxhop._noisy import wrap_n_times as wrap_n_times
     from jaxhop._objective import TraceError as TraceError
     from jaxhop._pruning import PruneEvaluation as PruneEvaluation
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from jaxhop.space import Weights as weights
     from jaxhop.space import choice as choice
     from jaxhop.space import custom as custom
+    from jaxhop.storage import StorageError as StorageError
 
     __version__: str
 
@@ -50,6 +52,8 @@ _PLACES = {
     "choice": ("jaxhop.space", "choice"),
     "custom": ("jaxhop.space", "custom"),
     "executors": ("jaxhop.executors", None),
+    "load": ("jaxhop._load", "load"),
+    "StorageError": ("jaxhop.storage", "StorageError"),
     "fidelity": ("jaxhop.space", "Fidelity"),
     "float": ("jaxhop.space", "Float"),
     "int": ("jaxhop.space", "Int"),
@@ -71,6 +75,7 @@ __all__ = [
     "Result",
     "Search",
     "Space",
+    "StorageError",
     "TraceError",
     "Trial",
     "algorithms",
@@ -82,6 +87,7 @@ __all__ = [
     "fidelity",
     "float",
     "int",
+    "load",
     "parse_runtime",
     "permutation",
     "pruners",

@@ -14,7 +14,10 @@ from typing import Any, NamedTuple
 import jax
 
 from jaxhop._budget import Budget, parse_runtime
+from jaxhop._interrupt import GRACE_SECONDS
+from jaxhop._pruning import number
 from jaxhop._python_search import PythonOptions
+from jaxhop._result import Result
 from jaxhop.algorithms import Algorithm, auto, population_for
 from jaxhop.evaluators import Jobs
 from jaxhop.pruners import Pruner
@@ -100,6 +103,7 @@ def parse_options(
     pruner: Any,
     evaluations_per_process: Any = None,
     count_in_flight: Any = True,
+    grace: Any = GRACE_SECONDS,
 ) -> PythonOptions:
     """Checks what concerns Python objectives.
 
@@ -162,6 +166,7 @@ def parse_options(
             "evaluations_per_process=100",
         ),
         count_in_flight=one_of("count_in_flight", count_in_flight, (True, False)),
+        grace=parse_runtime(grace, "grace"),
     )
 
 
@@ -238,13 +243,62 @@ def first_candidates(space: Space, init: Any, best: Any, fresh: bool) -> list[An
     found = [best] if best is not None else []
     if fresh:
         found = [None]
-    for number, candidate in enumerate(init or ()):
+    for at, candidate in enumerate(init or ()):
         try:
             whole = space.complete(candidate)
             space.validate(whole)
         except (ValueError, TypeError) as error:
-            raise type(error)(f"`init[{number}]`: {error}") from None
+            raise type(error)(f"`init[{at}]`: {error}") from None
         found.append(whole)
+    return found
+
+
+def parse_observed(space: Space, observed: Any, direction: str) -> list[tuple[Any, float]]:
+    """Known results: those that have a finite value.
+
+    Args:
+        space: the space.
+        observed: pairs of a candidate, or a part of one, and its value; or a result.
+        direction: of the search.
+
+    Returns:
+        Whole candidates with their values.
+
+    Raises:
+        ValueError: if one of them does not fit the space; the message names its place.
+        TypeError: if they are no pairs.
+    """
+    if isinstance(observed, Result):
+        if observed.direction != direction:
+            raise ValueError(
+                f"`observed`: the result is of direction={observed.direction!r}, and this search"
+                f" of {direction!r}. Give pairs with values of the other sign."
+            )
+        history = observed.history
+        rows = history.stored[history.usable[history.stored]]
+        values = history["value"]
+        observed = [(history.params(row), values[row]) for row in rows.tolist()]
+    if observed is None:
+        return []
+    if isinstance(observed, str | dict) or not isinstance(observed, Sequence):
+        raise TypeError(
+            f"`observed={observed!r}`: a list of pairs must be given, such as"
+            ' `[({"lr": 0.1}, 0.93)]`, or a result.'
+        )
+    found = []
+    for at, pair in enumerate(observed):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise TypeError(
+                f"`observed[{at}]={pair!r}`: a pair of a candidate and its value must be given."
+            )
+        try:
+            whole = space.complete(pair[0])
+            space.validate(whole)
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"`observed[{at}]`: {error}") from None
+        value = number(pair[1], f"observed[{at}][1]")
+        if math.isfinite(value):
+            found.append((whole, value))
     return found
 
 

@@ -60,6 +60,17 @@ class Asker(Protocol):
         """
         ...
 
+    def observe(self, observed: Sequence[tuple[Any, float]]) -> tuple[Row, float] | None:
+        """Takes in values from elsewhere, before all others.
+
+        Args:
+            observed: whole candidates and their values, to be minimised.
+
+        Returns:
+            The best of them, None if there is none.
+        """
+        ...
+
     @property
     def like(self) -> Point:
         """Shapes and dtypes of a row's point."""
@@ -180,6 +191,17 @@ class OneByOne:
         self._draw: Any = None
         self._out: dict[int, Row] = {}  # handed out, and not told yet
         self.state = self._algorithm.init()
+
+    def observe(self, observed: Sequence[tuple[Any, float]]) -> tuple[Row, float] | None:
+        """Takes in values from elsewhere; see `Asker.observe`."""
+        if not observed:
+            return None
+        rows = [self.row(candidate, _INITIAL) for candidate, _ in observed]
+        values = np.array([value for _, value in observed])
+        self.taken([row.key for row in rows])
+        self.tell(rows, values)
+        best = int(values.argmin())
+        return rows[best], float(values[best])
 
     @property
     def like(self) -> Point:

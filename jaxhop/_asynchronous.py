@@ -13,6 +13,7 @@ import numpy as np
 from jaxhop._asking import Asker, stacked
 from jaxhop._book import Book, Unwritten
 from jaxhop._budget import Budget
+from jaxhop._interrupt import GRACE_SECONDS
 from jaxhop._pruning import Judge
 from jaxhop._row import Row
 from jaxhop._trials import STATUSES, Report
@@ -76,7 +77,7 @@ class Rules:
     pruner: Pruner | None
     each: bool
     own: int | None = None
-    grace: float = 10.0
+    grace: float = GRACE_SECONDS
 
 
 def run_trials(
@@ -87,6 +88,7 @@ def run_trials(
     asked: Callable[[], str],
     book: Book | None = None,
     past: Past | None = None,
+    leader: tuple[Row, float] | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Generator[Report | Ended, None, None]:
     """Evaluates candidates until the budget is used up, or somebody asks to stop.
@@ -99,6 +101,7 @@ def run_trials(
         asked: why to stop, if somebody asked for it; empty otherwise.
         book: where trials are written down. Default: nowhere.
         past: trials that ended before.
+        leader: the best candidate known from elsewhere, and its value as it is minimised.
         clock: seconds from any start.
 
     Yields:
@@ -107,7 +110,7 @@ def run_trials(
     Raises:
         Exception: what the objective raised, if the rules say so.
     """
-    trials = _Trials(asker, first, evaluator, rules, book or Unwritten(), past, clock)
+    trials = _Trials(asker, first, evaluator, rules, book or Unwritten(), past, leader, clock)
     while True:
         reason = trials.reason(asked())
         try:
@@ -152,6 +155,7 @@ class _Trials:
         rules: Rules,
         book: Book,
         past: Past | None,
+        leader: tuple[Row, float] | None,
         clock: Callable[[], float],
     ) -> None:
         self._asker, self._evaluator, self._rules, self._clock = asker, evaluator, rules, clock
@@ -161,8 +165,7 @@ class _Trials:
         self._told = 0  # rows of `_new` that the asker knows
         self._accepted: list[np.ndarray] = []
         self._submitted = self._finished = self._reported = self._own = self._improved_at = 0
-        self._best: Row | None = None
-        self._lowest = math.inf
+        self._best, self._lowest = (None, math.inf) if leader is None else leader
         self._cost = 0.0
         target = rules.budget.target
         self._target = -math.inf if target is None else rules.sign * target
@@ -311,7 +314,7 @@ class _Trials:
         self._cost = float(np.nansum(past.cost))
         best = self._rules.sign * np.where(np.isfinite(past.value), past.value, np.inf)
         best[(past.status != 0) | ~past.full] = np.inf
-        if len(best) and np.isfinite(best.min()):
+        if len(best) and best.min() < self._lowest:
             at = int(best.argmin())
             self._best, self._lowest = past.row(at), float(best[at])
             self._improved_at = at + 1
@@ -474,41 +477,3 @@ def minimised(status: np.ndarray, values: np.ndarray, sign: int) -> np.ndarray:
     """
     told = np.isin(status, _WITH_VALUE) & np.isfinite(values)
     return np.where(told, sign * values, np.inf)
-
-
-def past_report(past: Past, accepted: np.ndarray, rules: Rules, elapsed: float) -> Report:
-    """What ended before, as one report.
-
-    Args:
-        past: the trials.
-        accepted: bool[n], whether the search went on from each.
-        rules: what the loop goes by.
-        elapsed: seconds since the search began.
-
-    Returns:
-        The report, with the parameters of the trials whose points were kept.
-    """
-    number = len(past.value)
-    usable = (past.status == 0) & past.full & np.isfinite(past.value)
-    inner = np.where(usable, rules.sign * past.value, np.inf)
-    so_far = np.minimum.accumulate(np.append(np.inf, inner))
-    best = rules.sign * so_far[-1] if np.isfinite(so_far[-1]) else math.nan
-    return Report(
-        first=0,
-        values=past.value,
-        phase=past.phase,
-        step=past.turn,
-        seconds=past.seconds,
-        temperature=past.temperature,
-        accepted=accepted,
-        improved=so_far[1:] < so_far[:-1],
-        status=past.status,
-        duration=past.duration,
-        worker=past.worker,
-        cost=past.cost,
-        kept=past.kept,
-        points=past.points,
-        best_value=float(best),
-        elapsed=elapsed,
-        progress=rules.budget.progress(number, elapsed, float(np.nansum(past.cost))),
-    )

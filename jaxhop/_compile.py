@@ -29,6 +29,7 @@ def compile_rounds(
     seed: int,
     devices: Sequence[Any],
     max_memory: int | None,
+    known: Sequence[float] = (),
 ) -> tuple[Program, float]:
     """Compiles the rounds for a problem and a set of devices.
 
@@ -41,6 +42,7 @@ def compile_rounds(
         seed: of the run's key.
         devices: where to evaluate; of several hosts, all of them.
         max_memory: bound on what the program holds at once on a device, in bytes, or None.
+        known: values of the first points, to be minimised, if these are not to be evaluated.
 
     Returns:
         The program, and the seconds that compilation took.
@@ -57,7 +59,7 @@ def compile_rounds(
     several = len({device.process_index for device in devices}) > 1
     key = _noise.seeded(seed)
     constants = [_placed(constant, place, several) for constant in objective.constants]
-    given = len(first)
+    given = 0 if known else len(first)
     points = jax.tree.map(lambda *leaves: np.stack([np.asarray(x) for x in leaves]), *first)
     first.clear()
 
@@ -76,6 +78,10 @@ def compile_rounds(
         rounds = Rounds(algorithm, objective, space, population, chunk, mesh)
         start = jax.jit(rounds.start, out_shardings=place)
         carry = _compile(start.lower(key, points), platform)(key, points)
+        if known:
+            values = np.asarray(known, np.float32)
+            told = jax.jit(rounds.told, donate_argnums=0, out_shardings=place)
+            carry = _compile(told.lower(carry, values), platform)(carry, values)
         if max_memory is None:  # nothing is chosen a second time
             del points
         run = jax.jit(rounds.run, donate_argnums=1, out_shardings=place)

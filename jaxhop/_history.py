@@ -19,6 +19,9 @@ POINT_BYTES_KEPT = 8 * 2**20
 Flat = Callable[[Any], dict[str, Any]]
 """Turns a candidate into one value a name, such as `{"opt.lr": 0.1}`."""
 
+Decode = Callable[[tuple[np.ndarray, ...]], list[Any]]
+"""Turns stacked parameters, one array per column of the space, into candidates."""
+
 _COLUMNS = (
     "evaluation",
     "value",
@@ -125,7 +128,7 @@ class History:
         self,
         direction: str,
         to_python: Callable[[tuple[np.ndarray, ...]], Any],
-        to_python_many: Callable[[tuple[np.ndarray, ...]], list[Any]] | None = None,
+        to_python_many: Decode | None = None,
     ):
         self._direction = direction
         self._to_python = to_python

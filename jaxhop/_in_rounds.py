@@ -80,6 +80,19 @@ class InRounds:
         self._open: list[Row] = []  # rows of before that have no value
         self._waiting: list[tuple[Row, float]] = []
 
+    def observe(self, observed: Sequence[tuple[Any, float]]) -> tuple[Row, float] | None:
+        """Values of points of the first round; see `Asker.observe`."""
+        if not observed:
+            return None
+        rows = []
+        for candidate, value in observed:
+            point = jax.tree.map(np.asarray, self._space.encode(candidate))
+            _, (key,) = self._space.decoded_many(stacked([point]))
+            rows.append(Row(point, None, key, PHASES.index("initial")))
+            self._known[key] = value
+        best = min(range(len(rows)), key=lambda at: observed[at][1])
+        return rows[best], observed[best][1]
+
     @property
     def like(self) -> Point:
         """Shapes and dtypes of a row's point; see `Asker.like`."""

@@ -47,6 +47,12 @@ class InRungs(OneByOne):
         self._rungs, self._ids = np.empty(0, np.int64), np.empty(0, np.int64)
         self._numbered, self._raw = 0, raw
 
+    def observe(self, observed: Sequence[tuple[Any, float]]) -> tuple[Row, float] | None:
+        """Takes in values of the whole fidelity; see `Asker.observe`."""
+        self._rungs = np.array([len(self._halving.fidelities) - 1])
+        self._ids = np.array([-1])
+        return super().observe(observed)
+
     @property
     def like(self) -> Point:
         """Shapes and dtypes of a row's point; see `Asker.like`."""

@@ -1,11 +1,20 @@
 """Ctrl-C and requests to go: once asks the search to end, a second Ctrl-C ends it."""
 
+import contextlib
 import signal
 import threading
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any
 
+GRACE_SECONDS = 10.0
+"""Schedulers kill what has not gone 30 seconds (Slurm, Kubernetes) after they asked, or later."""
+
 _MEANINGS = {signal.SIGINT: "interrupted", signal.SIGTERM: "preempted"}
+
+
+class Expired(BaseException):
+    """Ends an objective that runs in this process when its time of grace is over."""
 
 
 class Interrupt:
@@ -14,6 +23,9 @@ class Interrupt:
     SIGTERM is what schedulers send before they take a machine away. The handlers that were there
     before are put back on leaving, however that happens. Off the main thread no handler can be
     installed, and none is.
+
+    Args:
+        grace: seconds after a SIGTERM when `Expired` is raised in what runs `breakable`.
 
     Attributes:
         asked: `"interrupted"` or `"preempted"`, by the signal that came first; empty if none did.
@@ -24,8 +36,11 @@ class Interrupt:
         ''
     """
 
-    def __init__(self) -> None:
+    def __init__(self, grace: float = GRACE_SECONDS) -> None:
         self.asked = ""
+        self._grace = grace
+        self._timer: threading.Timer | None = None
+        self._over = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "Interrupt":
@@ -44,11 +59,39 @@ class Interrupt:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join()
         for number, before in self._before.items():
             signal.signal(number, before)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         del frame
+        if self._over and _breakable:
+            raise Expired
         if self.asked and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.asked = self.asked or _MEANINGS[signal.Signals(number)]
+        if not self.asked:
+            self.asked = _MEANINGS[signal.Signals(number)]
+            if self.asked == "preempted":
+                self._timer = threading.Timer(self._grace, self._expire)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def _expire(self) -> None:
+        self._over = True
+        # Only a signal reaches the main thread wherever it is.
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+
+
+_breakable: list[None] = []
+
+
+@contextlib.contextmanager
+def breakable() -> Iterator[None]:
+    """What runs in it may be ended by `Expired`; nothing else ever is."""
+    _breakable.append(None)
+    try:
+        yield
+    finally:
+        _breakable.pop()

@@ -1,5 +1,6 @@
 """Putting a search with a JAX objective together: one compiled program, and its results."""
 
+import math
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from jaxhop import _noise
 from jaxhop._budget import Budget
 from jaxhop._compile import compile_rounds
 from jaxhop._history import History
-from jaxhop._loop import Last, run
+from jaxhop._loop import Last, Stand, run
 from jaxhop._objective import Objective, has_low_rank
 from jaxhop._record import Record
 from jaxhop._session import Earlier, Found, Session
@@ -33,6 +34,7 @@ def jax_session(
     seed: int,
     devices: Sequence[Any],
     max_memory: int | None,
+    known: Sequence[float] = (),
     directory: Directory | None = None,
 ) -> Session:
     """Compiles a search.
@@ -48,6 +50,7 @@ def jax_session(
         seed: of everything random.
         devices: where to evaluate.
         max_memory: bytes that a device may hold, or None.
+        known: values of the first points, to be minimised, if these are not to be evaluated.
         directory: where evaluations and states are written down, or None.
 
     Returns:
@@ -66,10 +69,12 @@ def jax_session(
         seed=seed,
         devices=devices,
         max_memory=max_memory,
+        known=known,
     )
     held = [program]  # of a wide space there is no room for much else than the best
     del program
-    record = Record(directory, space, sign)
+    stand = Stand(lowest=min([float(np.float32(value)) for value in known], default=math.inf))
+    record = Record(directory, space, sign, stand)
 
     def to_python(leaves: tuple[np.ndarray, ...]) -> Any:
         return space.to_python(jax.tree.unflatten(structure, leaves))
@@ -82,14 +87,14 @@ def jax_session(
     ) -> Generator[Earlier | Report | Last, None, None]:
         del each
         if directory is None:
-            return run(held[0], budget, sign, stops)
+            return run(held[0], budget, sign, stops, stand)
         return record.run(held, budget, stops)
 
     def finish(last: Last, history: History) -> Found:
         estimated = held.pop().rounds.estimated
         state, key = last.carry.state, last.carry.key
-        known = not (estimated or record.lost)
-        best, value = state.best, _best_value(state, history, sign, known)
+        told = None if estimated or record.lost else stand.lowest
+        best, value = state.best, _best_value(state, history, sign, told)
         aux = _aux(objective, best, key)
         reason, seconds = last.stop_reason, last.seconds
         del state, last
@@ -123,14 +128,14 @@ def _notes(objective: Objective) -> tuple[str, ...]:
     return ()
 
 
-def _best_value(state: Any, history: History, sign: int, known: bool) -> float:
+def _best_value(state: Any, history: History, sign: int, told: float | None) -> float:
     """The value of the best candidate, in the user's direction.
 
     Args:
         state: the algorithm's.
         history: all evaluations.
         sign: 1 to minimise, -1 to maximise.
-        known: whether it must be the best of the history.
+        told: what it must be, if it is not the best of the history; None if nobody knows.
 
     Raises:
         ValueError: if there is none.
@@ -143,11 +148,13 @@ def _best_value(state: Any, history: History, sign: int, known: bool) -> float:
             " objective was NaN or infinite: there is no best candidate. Evaluate `fn` at its"
             " initial values by hand."
         )
-    if known and sign * best != history.best()[-1]:
-        raise RuntimeError(
-            f"the algorithm says that its best value is {sign * best}, but the best that it was"
-            f" told is {history.best()[-1]}. Its `tell` must keep the lowest value ever told."
-        )
+    if told is not None:
+        lowest = min([told, *(sign * value for value in history.best()[-1:])])
+        if best != lowest:
+            raise RuntimeError(
+                f"the algorithm says that its best value is {sign * best}, but the best that it"
+                f" was told is {sign * lowest}. Its `tell` must keep the lowest value ever told."
+            )
     return sign * best
 
 

@@ -16,6 +16,9 @@ from jaxhop._result import Result, cell
 from jaxhop._trials import Report, Start
 from jaxhop.storage import Directory, to_plain
 
+ARRAY = "in best.npz"
+"""Key of what stands in `best.json` for an array of the other file."""
+
 _LARGE = 2**16  # bytes of arrays that are no longer readable as text
 _SECONDS = 1.0  # between two versions of the best candidate
 
@@ -48,35 +51,43 @@ class Keeper:
             return
         self._written, self._pending = time.monotonic(), False
         rows = self._history.improvements
-        best = self._history.params(int(rows[-1])) if len(rows) else None
+        # Of a random objective it is not the lowest value.
+        known = len(rows) and self._history["value"][rows[-1]] == report.best_value
+        best = self._history.params(int(rows[-1])) if known else None
         if best is not None:
-            self._best(best, report.best_value, report.evaluations, report.elapsed)
+            self._best(best, report.best_value, report.evaluations, report.elapsed, "")
 
     def on_end(self, result: Result) -> None:
         """Writes all files once more."""
-        self._best(result.best, result.best_value, result.evaluations, result.seconds)
+        reason = result.stop_reason
+        self._best(result.best, result.best_value, result.evaluations, result.seconds, reason)
         self._directory.write("summary.csv", summary(result).encode())
         self._log(
             f"stopped by {result.stop_reason} after {result.evaluations:,} evaluations in"
             f" {format_seconds(result.seconds)}: best value {result.best_value!r}"
         )
 
-    def _best(self, best: Any, value: float, evaluations: int, seconds: float) -> None:
+    def _best(
+        self, best: Any, value: float, evaluations: int, seconds: float, stopped: str
+    ) -> None:
         written: dict[str, Any] = {
             "value": value,
             "evaluations": evaluations,
             "seconds": round(seconds, 3),
+            "stopped": stopped,
         }
         arrays = [x for x in jax.tree.leaves(best) if isinstance(x, np.ndarray)]
         if sum(array.nbytes for array in arrays) <= _LARGE:
             written["params"] = to_plain(best, lossy=True)
         else:
-            leaves = self._flat(best).items()
-            large = {name: leaf for name, leaf in leaves if isinstance(leaf, np.ndarray)}
-            others = {name: leaf for name, leaf in leaves if name not in large}
             buffer = io.BytesIO()
-            np.savez(buffer, allow_pickle=False, **large)
+            named = {f"array{number}": array for number, array in enumerate(arrays)}
+            np.savez(buffer, allow_pickle=False, **named)
             self._directory.write("best.npz", buffer.getvalue())
+            places = iter(named)
+            others = jax.tree.map(
+                lambda leaf: {ARRAY: next(places)} if isinstance(leaf, np.ndarray) else leaf, best
+            )
             written |= {"arrays": "best.npz", "params": to_plain(others, lossy=True)}
         text = json.dumps(written, indent=2, ensure_ascii=False, allow_nan=False)
         self._directory.write("best.json", (text + "\n").encode())

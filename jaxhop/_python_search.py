@@ -13,15 +13,17 @@ import jax
 import numpy as np
 
 from jaxhop._asking import Asker, OneByOne
-from jaxhop._asynchronous import Ended, Rules, minimised, past_report, run_trials
+from jaxhop._asynchronous import Ended, Rules, minimised, run_trials
 from jaxhop._budget import Budget
 from jaxhop._call import Call
-from jaxhop._history import History
+from jaxhop._history import Decode, History
 from jaxhop._in_rungs import InRungs
+from jaxhop._interrupt import GRACE_SECONDS
+from jaxhop._reports import past_report
 from jaxhop._session import Earlier, Found, Session
 from jaxhop._trials import Report
 from jaxhop.evaluators import Evaluator, Executors, Inline, Jobs, Vectorized, Workers
-from jaxhop.space import Space
+from jaxhop.space import Space, Store
 from jaxhop.storage import Directory, Ledger
 
 
@@ -40,6 +42,7 @@ class PythonOptions:
         pruner: what ends trials early, or None.
         own: how many trials this process may begin, or None.
         count_in_flight: whether trials under way in other processes count as evaluations.
+        grace: seconds that running trials have when the process is asked to go.
     """
 
     vectorized: bool = False
@@ -52,6 +55,7 @@ class PythonOptions:
     pruner: Any = None
     own: int | None = None
     count_in_flight: bool = True
+    grace: float = GRACE_SECONDS
 
 
 @dataclass
@@ -144,6 +148,7 @@ def python_session(
     *,
     asker: Asker,
     beginning: Sequence[Any],
+    observed: Sequence[tuple[Any, float]],
     budget: Budget,
     sign: int,
     options: PythonOptions,
@@ -158,6 +163,7 @@ def python_session(
         space: the space.
         asker: where candidates come from.
         beginning: the candidates to begin with.
+        observed: candidates that are not evaluated, with their values in the user's direction.
         budget: what ends the search.
         sign: 1 to minimise, -1 to maximise.
         options: what the user said.
@@ -180,11 +186,13 @@ def python_session(
             pruner=options.pruner,
             each=each,
             own=options.own,
+            grace=options.grace,
         )
         with contextlib.ExitStack() as stack:
             made = stack.enter_context(contextlib.closing(evaluator()))
             asker.prepare()  # while workers start
             book, past, first = None, None, []
+            leader = asker.observe([(each, sign * value) for each, value in observed])
             if directory is not None:
                 book = Ledger(
                     directory.trials,
@@ -199,10 +207,10 @@ def python_session(
                 past = book.past()
                 values = minimised(past.status, past.value, sign)
                 accepted = asker.recall(book.seat, past, values, book.memo)
-                yield Earlier(past_report(past, accepted, rules, book.seconds), book.notes)
+                yield Earlier(past_report(past, accepted, sign, book.seconds), book.notes)
                 first = asker.reopen(book.own())
             first = [*first, *asker.first(beginning)]
-            yield from run_trials(asker, first, made, rules, stops, book, past)
+            yield from run_trials(asker, first, made, rules, stops, book, past, leader)
 
     def finish(ended: Ended, history: History) -> Found:
         if ended.best is None and memory.best is not None:
@@ -213,19 +221,10 @@ def python_session(
         value, reason, seconds = ended.best_value, ended.stop_reason, ended.seconds
         return Found(best, value, reason, seconds, trouble=ended.trouble)
 
-    structure = jax.tree.structure(space.shape)
+    to_python_many = decoder(space, asker.store)
 
     def to_python(leaves: tuple[np.ndarray, ...]) -> Any:
         return to_python_many(tuple(np.asarray(leaf)[None] for leaf in leaves))[0]
-
-    def to_python_many(leaves: tuple[np.ndarray, ...]) -> list[Any]:
-        points = jax.tree.unflatten(structure, leaves[: structure.num_leaves])
-        candidates = space.to_python_many(points, asker.store)
-        if space.fidelity is None:
-            return candidates
-        number = int if space.fidelity.whole else float
-        levels = [number(level) for level in leaves[-1]]
-        return [space.at(each, level) for each, level in zip(candidates, levels, strict=True)]
 
     return Session(
         run=start,
@@ -234,6 +233,30 @@ def python_session(
         to_python_many=to_python_many,
         notes=notes,
     )
+
+
+def decoder(space: Space, store: Store | None) -> Decode:
+    """What makes candidates of stacked parameters, the last of which may be their fidelity.
+
+    Args:
+        space: the space.
+        store: the values of parameters that live in Python, or None.
+
+    Returns:
+        The function.
+    """
+    structure = jax.tree.structure(space.shape)
+
+    def decode(leaves: tuple[np.ndarray, ...]) -> list[Any]:
+        points = jax.tree.unflatten(structure, leaves[: structure.num_leaves])
+        candidates = space.to_python_many(points, store)
+        if space.fidelity is None or len(leaves) == structure.num_leaves:
+            return candidates
+        number = int if space.fidelity.whole else float
+        levels = [number(level) for level in leaves[-1]]
+        return [space.at(each, level) for each, level in zip(candidates, levels, strict=True)]
+
+    return decode
 
 
 def _nothing(ended: Ended, history: History) -> str:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 import jax
-import numpy as np
 
 from jaxhop import _hosts
 from jaxhop._budget import Budget
 from jaxhop._loop import Last, Program, Stand, run
+from jaxhop._reports import blocks_report
 from jaxhop._result import PhaseTable
 from jaxhop._rounds import Carry
 from jaxhop._session import Earlier
@@ -23,7 +23,6 @@ from jaxhop.storage import (
     Directory,
     StorageError,
     StorageFull,
-    Written,
     read_blocks,
 )
 
@@ -35,14 +34,16 @@ class Record:
         directory: the directory, or None for a search that is not written down.
         space: the space.
         sign: 1 to minimise, -1 to maximise.
+        stand: where a new search begins.
 
     Attributes:
         lost: whether evaluations of before are missing.
         trouble: why what was found could not be written down, if it could not.
     """
 
-    def __init__(self, directory: Directory | None, space: Space, sign: int) -> None:
+    def __init__(self, directory: Directory | None, space: Space, sign: int, stand: Stand) -> None:
         self._directory, self._space, self._sign = directory, space, sign
+        self._stand = stand
         self._direction = "max" if sign < 0 else "min"
         self.lost = False
         self.trouble = ""
@@ -102,7 +103,7 @@ class Record:
             ) from None
         notes = checkpoints.skipped
         if found is None:
-            stand = Stand()
+            stand = self._stand
         else:
             saved = jax.tree.unflatten(jax.tree.structure(like), found.leaves)
             carry = program.rounds.restored(saved)
@@ -116,7 +117,7 @@ class Record:
         if self.lost and not written.notes:
             missing = stand.evaluations - written.evaluations
             notes = (*notes, f"the record of {missing:,} evaluations is missing")
-        report = past_report(written, self._sign, stand.seconds)
+        report = blocks_report(written, self._sign, stand.seconds)
         numbers = written.numbers
         return stand, Earlier(report, (*notes, *written.notes), numbers, written.phases)
 
@@ -160,27 +161,3 @@ class Record:
             f"`dir={str(self._directory.path)!r}`: the state could not be written ({reason})."
             " Make room, then start the search again."
         )
-
-
-def past_report(written: Written, sign: int, seconds: float) -> Report:
-    """The evaluations of before as one report.
-
-    Args:
-        written: what was kept of them.
-        sign: 1 to minimise, -1 to maximise.
-        seconds: how long they took.
-
-    Returns:
-        The report; its rows have the numbers of `written`.
-    """
-    values = written.columns["values"]
-    inner = sign * values[np.isfinite(values)]
-    return Report(
-        first=0,
-        **written.columns,
-        kept=written.kept,
-        points=written.points,
-        best_value=float(sign * inner.min()) if len(inner) else math.nan,
-        elapsed=seconds,
-        progress=0.0,
-    )

@@ -186,6 +186,31 @@ class Rounds:
             since=jnp.int32(0),
         )
 
+    def told(self, carry: Carry, values: jax.Array) -> Carry:
+        """A carry whose first candidates have values already, and so the first round is over.
+
+        Args:
+            carry: the carry before the first dispatch.
+            values: float32[n], of the candidates that it was started with, to be minimised.
+
+        Returns:
+            The carry after that round.
+        """
+        key = _noise.fold_in(carry.key, carry.round)
+        index = jnp.arange(self._population, dtype=jnp.int32)
+        valid = index < len(values)
+
+        def candidate(i: Any) -> Any:
+            return self._algorithm.ask(key, i, carry.state, carry.progress)
+
+        padded = jnp.full(self._population, jnp.inf, jnp.float32).at[: len(values)].set(values)
+        batch = Batch(candidate, index, valid, self._add_up)
+        return carry._replace(
+            state=self._algorithm.tell(key, carry.state, batch, padded, carry.progress),
+            round=carry.round + 1,
+            lowest=jnp.min(values),
+        )
+
     def saved(self, carry: Carry) -> dict[str, Any]:
         """A carry in a form that does not depend on the devices.
 

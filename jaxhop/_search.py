@@ -16,6 +16,7 @@ from jaxhop._arguments import (
     parse_backend,
     parse_devices,
     parse_direction,
+    parse_observed,
     parse_options,
     parse_place,
     parse_population,
@@ -28,6 +29,7 @@ from jaxhop._asking import keep_to_cpu
 from jaxhop._backend import choose
 from jaxhop._budget import Budget
 from jaxhop._in_rounds import InRounds
+from jaxhop._interrupt import GRACE_SECONDS
 from jaxhop._jax_rungs import Rungs
 from jaxhop._jax_search import jax_session
 from jaxhop._memory import parse_memory
@@ -66,6 +68,7 @@ def search(
     population: int | None = None,
     algorithm: str | Recipe | Algorithm = "auto",
     init: Sequence[Any] | None = None,
+    observed: Sequence[tuple[Any, float]] | Result | None = None,
     average: int | None = None,
     backend: str = "auto",
     devices: Sequence[Any] | None = None,
@@ -80,6 +83,7 @@ def search(
     surrogate: str | bool = "auto",
     evaluations_per_process: int | None = None,
     count_in_flight: bool = True,
+    grace: float | timedelta | str = GRACE_SECONDS,
     callbacks: Iterable[Any] = (),
     progress: bool | None = None,
 ) -> Result:
@@ -132,6 +136,10 @@ def search(
             your own, made for this space and population.
         init: candidates to evaluate first, after the space's own initial values. Parts of
             candidates will do: what a dict lacks is taken from the initial values.
+        observed: known results, pairs of a candidate (or a part of one) and its value, or the
+            result of another search, such as `jaxhop.load(dir)`. They are not evaluated again,
+            and count as found if nothing better is. Searches in rounds, JAX functions among
+            them, take the best of these, up to the population, in place of their first round.
         average: so many keys for each candidate of a random JAX function, whose value is then the
             mean over them. Default: one.
         backend: `"jax"` to trace the function in any case, `"python"` to call it in Python, or
@@ -163,6 +171,8 @@ def search(
         count_in_flight: whether trials that run in other processes count as evaluations: then the
             last process waits for them, and takes them over if those die. Otherwise there may be
             more evaluations than asked for, by what was under way. Default: True.
+        grace: seconds, or text as for `runtime`, that running trials have when the process is
+            asked to go by SIGTERM. Default: 10.
         callbacks: functions `(report) -> bool | None`, or objects with any of `on_start`,
             `on_trial`, `on_improvement`, `on_round`, `on_end`; see `jaxhop.callbacks`.
         progress: whether to show a live line and a table at the end. Default: if standard error
@@ -210,6 +220,7 @@ def search(
         surrogate=surrogate,
         evaluations_per_process=evaluations_per_process,
         count_in_flight=count_in_flight,
+        grace=grace,
     )
     place = parse_place(dir, resume, overwrite, evaluations_per_process, count_in_flight)
     backend = parse_backend(backend, [name for name, value in given.items() if value is not None])
@@ -221,6 +232,7 @@ def search(
         space if isinstance(space, Continued) else (known(space), Memory(), True)
     )
     beginning = first_candidates(space, init, memory.best, initial and memory.fresh)
+    known_values = parse_observed(space, observed, direction)
     objective, notes = choose(fn, space, direction, backend, average)
     compiled = objective is not None and space.fidelity is None
     platform = (devices or jax.devices())[0].platform if compiled else "cpu"
@@ -236,15 +248,30 @@ def search(
                 "backend": "python" if objective is None else "jax",
                 **({} if population is None else {"population": width}),
             },
-            {"population": width},
+            {"population": width, "rows": not compiled},
         )
         notes = (*notes, *directory.notes)
         width = max(directory.settings["population"], len(beginning))
     plan = _Plan(
-        fn, space, budget, direction, seed, population, width, algorithm, average, directory
+        fn=fn,
+        space=space,
+        budget=budget,
+        direction=direction,
+        seed=seed,
+        population=population,
+        width=width,
+        algorithm=algorithm,
+        average=average,
+        observed=known_values,
+        directory=directory,
     )
     if objective is not None and space.fidelity is None:
         refuse_python_only(cost=cost, evaluations_per_process=evaluations_per_process)
+        if init and known_values:
+            raise ValueError(
+                "`init` and `observed`: a JAX function has one first round, which either is"
+                " evaluated or is known. Leave one of the two out."
+            )
         session = _compiled(plan, objective, beginning, devices or jax.devices(), bound)
     else:
         refuse_jax_only(objective is not None, devices=devices, max_memory=max_memory)
@@ -258,6 +285,7 @@ def search(
         listeners=listeners,
         progress=progress,
         directory=directory,
+        grace=options.grace,
     )
 
 
@@ -276,12 +304,18 @@ class _Plan(NamedTuple):
     width: int
     algorithm: Any
     average: int | None
+    observed: list[tuple[Any, float]]
     directory: Directory | None
 
     @property
     def sign(self) -> int:
         """1 to minimise, -1 to maximise."""
         return -1 if self.direction == "max" else 1
+
+    def best_observed(self, given: int) -> list[tuple[Any, float]]:
+        """The best that is known, as much as a round has room for beside some that are given."""
+        ranked = sorted(self.observed, key=lambda pair: self.sign * pair[1])
+        return ranked[: self.width - given]
 
 
 def _compiled(
@@ -292,18 +326,19 @@ def _compiled(
     max_memory: int | None,
 ) -> Session:
     """A search that is one compiled program."""
-    population = plan.width
+    population, observed = plan.width, plan.best_observed(0)
     return jax_session(
         objective,
         make_algorithm(plan.algorithm, plan.space, population, objective.noisy),
         plan.space,
-        first=_points(plan.space, beginning),
+        first=_points(plan.space, [each for each, _ in observed] or beginning),
         budget=plan.budget,
         population=population,
         sign=plan.sign,
         seed=plan.seed,
         devices=devices,
         max_memory=max_memory,
+        known=[plan.sign * value for _, value in observed],
         directory=plan.directory,
     )
 
@@ -325,7 +360,8 @@ def _called(
     if (rounds or name_for(space, _MANY) == "search_gradient") and not traced:
         refuse_python_parameters(space)
         algorithm = make_algorithm(plan.algorithm, space, population, False)
-        points = _points(space, beginning)
+        best = [candidate for candidate, _ in plan.best_observed(len(beginning))]
+        points = _points(space, [*best, *beginning])
         kept = None if plan.directory is None else Checkpoints(plan.directory.checkpoints)
         asker = InRounds(algorithm, space, population, seed, points, options.duplicates, kept)
     else:
@@ -340,6 +376,7 @@ def _called(
         space,
         asker=asker,
         beginning=beginning,
+        observed=plan.observed,
         budget=budget,
         sign=plan.sign,
         options=options,

@@ -11,7 +11,7 @@ import numpy as np
 from jaxhop import _hosts
 from jaxhop._budget import Budget
 from jaxhop._history import History
-from jaxhop._interrupt import Interrupt
+from jaxhop._interrupt import GRACE_SECONDS, Interrupt
 from jaxhop._keeper import Keeper
 from jaxhop._result import PhaseTable, Result
 from jaxhop._trials import Report, Start
@@ -91,6 +91,7 @@ def follow(
     listeners: Callbacks,
     progress: bool | None,
     directory: Directory | None = None,
+    grace: float = GRACE_SECONDS,
 ) -> Result:
     """Runs a session to its end.
 
@@ -103,6 +104,7 @@ def follow(
         listeners: the user's callbacks.
         progress: whether to show a line and a table; None where there is a terminal.
         directory: what is to hold the best candidate and a log, or None.
+        grace: seconds that an objective has when the process is asked to go.
 
     Returns:
         The result.
@@ -116,7 +118,7 @@ def follow(
             own.append(Keeper(directory, history, space.flat))
         house = stack.enter_context(Callbacks(own))
         stack.enter_context(listeners)
-        interrupt = stack.enter_context(Interrupt())
+        interrupt = stack.enter_context(Interrupt(grace))
         start = Start(
             budget=budget,
             direction=direction,

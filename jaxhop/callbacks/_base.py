@@ -5,16 +5,12 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Protocol
 
-import numpy as np
-
+from jaxhop._history import Decode
 from jaxhop._result import Result
 from jaxhop._trials import Report, Start, Trial, trials
 
 _MOMENTS = ("on_start", "on_trial", "on_improvement", "on_round", "on_end")
 _EACH = ("on_trial", "on_improvement")
-
-
-Decode = Callable[[tuple[np.ndarray, ...]], list[Any]]
 
 
 class Callback(Protocol):

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from jaxhop._interrupt import Expired, breakable
 from jaxhop.evaluators._outcome import Outcome
 
 
@@ -39,7 +40,10 @@ class Inline:
         self._waiting = None
         begin = time.perf_counter()
         try:
-            status, value, curve, *cost = self._call(candidate)
+            with breakable():
+                status, value, curve, *cost = self._call(candidate)
+        except Expired:
+            return []
         except Exception as error:
             elapsed = time.perf_counter() - begin
             return [Outcome(number, "failed", math.nan, (), elapsed, 0, error)]

@@ -142,7 +142,7 @@ def read_blocks(path: Path, like: Any, until: int | None = None) -> Written:
 
     Args:
         path: the database.
-        like: shapes and dtypes of a point.
+        like: shapes and dtypes of a point; None to read no points.
         until: how many to read. Default: all.
 
     Returns:
@@ -151,7 +151,7 @@ def read_blocks(path: Path, like: Any, until: int | None = None) -> Written:
     Raises:
         StorageError: if the database cannot be read.
     """
-    packing, connection = Packing(like), read(path)
+    packing, connection = Packing(() if like is None else like), read(path)
     try:
         with sentences(path):
             rows = connection.execute(
@@ -173,8 +173,9 @@ def read_blocks(path: Path, like: Any, until: int | None = None) -> Written:
     blocks = [_unpacked(row[3], row[2]) for row in cuts]
     offsets = np.cumsum([0, *(row[2] for row in cuts)])[:-1]
     kept = [np.frombuffer(row[4], np.int64) + at for row, at in zip(cuts, offsets, strict=True)]
-    points = b"".join(row[5] for row in cuts)
-    each = packing.size
+    points, each = b"".join(row[5] for row in cuts), max(packing.size, 1)
+    if like is None:
+        kept, points = [], b""
     columns = {
         name: np.concatenate([block[name] for block in blocks] or [np.empty(0, dtype)])
         for name, dtype in _COLUMNS.items()

@@ -4,8 +4,9 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
-import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,9 @@ _WRITTEN = (
     "best.npz",
     "summary.csv",
     "log",
-    "config.yaml",
 )
+_HALF = re.compile(r"\.(space\.json|best\.json|best\.npz|summary\.csv)-[0-9a-f]{32}")
+_STATE = re.compile(rf"{PREFIX}_\d+(\.orbax-checkpoint-tmp.*|\.damaged(\.\d+)?)?")
 
 
 class Directory:
@@ -72,8 +74,8 @@ class Directory:
             name: of the file.
             data: what is to be in it.
         """
-        with said(self.path):
-            _replace(self.path / name, data)
+        with said(self.path), _beside(self.path / name, data) as written:
+            os.replace(written, self.path / name)
 
 
 def open_directory(
@@ -105,7 +107,8 @@ def open_directory(
         place.mkdir(parents=True, exist_ok=True)
         notes = _delete(place) if overwrite else ()
         found = [each.name for each in place.iterdir()]
-    strangers = sorted(set(found) - {*_WRITTEN, _CHECKPOINTS})
+    known = {*_WRITTEN, _CHECKPOINTS, "config.yaml"}
+    strangers = sorted(name for name in found if name not in known and not _HALF.fullmatch(name))
     own = {_SPACE, _TRIALS} & set(found)
     if strangers and not own:
         raise StorageError(
@@ -123,7 +126,8 @@ def open_directory(
         )
     if not directory.fresh:
         old = read_settings(place)
-        if _TRIALS not in found and own:
+        # Whoever was killed, or has just begun, has nothing to miss.
+        if _TRIALS not in found and {"best.json", "summary.csv", _CHECKPOINTS} & set(found):
             raise StorageError(
                 f"`{place / _TRIALS}` is missing, and with it the record of the evaluations. Put"
                 " it back, or say `overwrite=True` to start anew."
@@ -156,6 +160,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         except ValueError:
             found = None
     known = {"version": int, "space": object, "direction": str, "objective": str, "seed": int}
+    known |= {"population": int, "rows": bool}
     if not isinstance(found, dict) or not all(
         isinstance(found.get(name), kind) for name, kind in known.items()
     ):
@@ -193,31 +198,27 @@ def said(path: Path) -> Iterator[None]:
 def _create(path: Path, settings: dict[str, Any]) -> bool:
     """Writes `space.json`, if no other process was faster."""
     data = _text({"version": VERSION, "jaxhop": __version__, **settings})
-    with said(path):
-        handle, name = tempfile.mkstemp(prefix=".space-", dir=path)
+    with said(path), _beside(path / _SPACE, data) as name:
         try:
-            with open(handle, "wb") as file:
-                file.write(data)
             os.link(name, path / _SPACE)
         except FileExistsError:
             return False
         except PermissionError:  # a file system without links
-            _replace(path / _SPACE, data)
-        finally:
-            os.unlink(name)
+            os.replace(name, path / _SPACE)
     return True
 
 
-def _replace(path: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+@contextlib.contextmanager
+def _beside(path: Path, data: bytes) -> Iterator[Path]:
+    """A file with the data beside the one that it is to become."""
+    name = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     try:
-        with open(handle, "wb") as file:
+        with open(name, "xb") as file:
             file.write(data)
-        os.replace(name, path)
-    except BaseException:
+        yield name
+    finally:
         with contextlib.suppress(OSError):
             os.unlink(name)
-        raise
 
 
 def _text(settings: dict[str, Any]) -> bytes:
@@ -231,10 +232,13 @@ def _delete(path: Path) -> tuple[str, ...]:
         return ()  # somebody else's log
     for name in gone:
         (path / name).unlink()
+    for each in path.iterdir():
+        if _HALF.fullmatch(each.name):
+            each.unlink()
     checkpoints = path / _CHECKPOINTS
     if checkpoints.is_dir() and gone:
         for each in checkpoints.iterdir():
-            if each.is_dir() and each.name.startswith(f"{PREFIX}_"):
+            if each.is_dir() and _STATE.fullmatch(each.name):
                 shutil.rmtree(each)
         with contextlib.suppress(OSError):  # there are files of somebody else
             checkpoints.rmdir()

@@ -11,7 +11,7 @@ from typing import Any
 from jaxhop._row import Row
 from jaxhop.evaluators import Outcome
 from jaxhop.space import Store
-from jaxhop.storage._database import connect, sentences, transaction
+from jaxhop.storage._database import connect, read, sentences, transaction
 from jaxhop.storage._errors import StorageError
 from jaxhop.storage._packing import Packing
 from jaxhop.storage._plain import from_plain, to_plain
@@ -298,3 +298,40 @@ class Ledger:
                 self._store.put(handle, from_plain(json.loads(data)))
         if rows:
             self._saved = len(self._store.values)
+
+
+def read_trials(path: Path, like: Any, store: Store | None) -> tuple[Past, float, tuple[str, ...]]:
+    """The trials that have ended, of a search that is over or goes on.
+
+    Args:
+        path: the database.
+        like: shapes and dtypes of a point; None to read no points.
+        store: takes the values of parameters that live in Python; None to leave them out.
+
+    Returns:
+        The trials in the order in which they ended, how many seconds the search took, and what is
+        damaged.
+
+    Raises:
+        StorageError: if it cannot be read.
+    """
+    connection = read(path)
+    try:
+        with sentences(path):
+            rows = connection.execute(
+                f"SELECT {COLUMNS} FROM trial WHERE ended IS NOT NULL ORDER BY ended"
+            ).fetchall()
+            seconds = connection.execute("SELECT MAX(seconds) FROM seat").fetchone()[0] or 0.0
+            kept = connection.execute("SELECT handle, data FROM kept").fetchall()
+    finally:
+        connection.close()
+    found = [row for row in rows if whole(row)]
+    notes = ()
+    if lost := len(rows) - len(found):
+        notes = (f"`{path}`: {lost:,} of {len(rows):,} trials are damaged and left out",)
+    for handle, data in kept if store is not None else ():
+        assert store is not None
+        store.put(handle, from_plain(json.loads(data)))
+    if like is None:
+        found = [(*row[:2], None, *row[3:]) for row in found]
+    return past(found, Packing(() if like is None else like)), seconds, notes
