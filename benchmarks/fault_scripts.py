@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxhop
+from jaxhop import search
 from jaxhop.storage import to_plain
 
 COLUMNS = ("evaluation", "value", "phase", "step", "accepted", "status")
@@ -116,7 +117,7 @@ class _Begun:
         self._path.touch()
 
 
-def search(
+def run(
     kind: str, seed: int, evaluations: int, work: Path, name: str, directory: Path | None
 ) -> None:
     """Searches, and writes down what was found; to be run in a process of its own.
@@ -139,7 +140,7 @@ def search(
     seconds = 0.0 if directory is None else 1e9
     jax.config.update("jax_persistent_cache_min_compile_time_secs", seconds)
     chosen = KINDS[kind]
-    result = jaxhop.search(
+    result = search(
         chosen.fn,
         chosen.space,
         evaluations=evaluations,

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.fault_checks import Difference, compare, count_calls, done, tally
-from benchmarks.fault_scripts import KINDS, search
+from benchmarks.fault_scripts import KINDS, run
 from benchmarks.provenance import ROOT
 
 _KILLS = (2, 5)
@@ -46,6 +47,18 @@ class Run(NamedTuple):
 
     kills: int
     seconds: float
+
+
+class Moment(NamedTuple):
+    """When a process is killed.
+
+    Attributes:
+        seconds: after what happened.
+        begun: whether that is the begin of its search, or its own.
+    """
+
+    seconds: float
+    begun: bool
 
 
 class Reference(NamedTuple):
@@ -88,7 +101,7 @@ class Child:
         for path in (self._out, self._begun):
             path.unlink(missing_ok=True)
         arguments = (kind, seed, evaluations, work, name, directory)
-        self._process = _SERVER.Process(target=search, args=arguments)
+        self._process = _SERVER.Process(target=run, args=arguments)
         self._process.start()
         self._started = time.monotonic()
 
@@ -163,14 +176,29 @@ def alone(kind: str, seed: int, evaluations: int, work: Path) -> Reference:
         child.end()
 
 
+def draw(reference: Reference, rng: np.random.Generator) -> list[Moment]:
+    """Moments at which a search is killed.
+
+    Args:
+        reference: the same search, left alone.
+        rng: draws them.
+
+    Returns:
+        Two to five.
+    """
+    kills = int(rng.integers(_KILLS[0], _KILLS[1] + 1))
+    spans = (reference.starting, _LATE * reference.searching / kills)
+    begun = [bool(rng.random() >= _EARLY) for _ in range(kills)]
+    return [Moment(spans[each] * rng.random(), each) for each in begun]
+
+
 def killed(
     kind: str,
     seed: int,
     evaluations: int,
     work: Path,
     reference: Reference,
-    rng: np.random.Generator,
-    kills: int | None = None,
+    moments: Sequence[Moment],
 ) -> Run:
     """Kills a search at random moments, goes on until it is done, and looks at what it found.
 
@@ -180,8 +208,7 @@ def killed(
         evaluations: how many.
         work: an empty directory.
         reference: the same search, left alone.
-        rng: draws the moments.
-        kills: how many at most. Default: two to five.
+        moments: when it is killed, each time that it is started; then it may end.
 
     Returns:
         What happened.
@@ -191,14 +218,11 @@ def killed(
     """
     begin, happened, before = time.monotonic(), 0, 0
     directory = work / "dir"
-    planned = int(rng.integers(_KILLS[0], _KILLS[1] + 1)) if kills is None else kills
     out = None
-    for number in range(planned + 1):
+    for moment in (*moments, None):
         child = Child(kind, seed, evaluations, work, directory=directory)
         try:
-            early = kills is None and rng.random() < _EARLY
-            span = reference.starting if early else _LATE * reference.searching / planned
-            if number == planned or not child.kill(span * rng.random(), not early):
+            if moment is None or not child.kill(*moment):
                 out = child.out()
         finally:
             child.end()
@@ -304,9 +328,9 @@ class _Campaign:
         try:
             reference = self._reference(kind, seed)  # and whoever comes after finds it compiled
             if kind == "shared":
-                run = shared(evaluations, work, rng)
+                ended = shared(evaluations, work, rng)
             else:
-                run = killed(kind, seed, evaluations, work, reference, rng)
+                ended = killed(kind, seed, evaluations, work, reference, draw(reference, rng))
         except Difference as difference:
             self._broken.set()
             kept = ROOT / "benchmarks" / "out" / f"faults-{kind}-{number}"
@@ -314,8 +338,8 @@ class _Campaign:
             shutil.copytree(work, kept)
             raise Difference(f"{kind}, run {number}, kept in {kept}: {difference}") from None
         shutil.rmtree(work)
-        print(f"{kind} {number}: {run.kills} kills, {run.seconds:.1f} s", flush=True)
-        return run
+        print(f"{kind} {number}: {ended.kills} kills, {ended.seconds:.1f} s", flush=True)
+        return ended
 
     def _reference(self, kind: str, seed: int) -> Reference:
         with self._lock:
@@ -347,11 +371,11 @@ def main() -> None:
             futures = [threads.submit(partial(campaign.one, *each)) for each in enumerate(todo)]
         wrong = [error for future in futures if (error := future.exception()) is not None]
         for kind, future in zip(todo, futures, strict=True):
-            if future.exception() is None and (run := future.result()) is not None:
-                runs.setdefault(kind, []).append(run)
+            if future.exception() is None and (ended := future.result()) is not None:
+                runs.setdefault(kind, []).append(ended)
     print(f"{'kind':8} {'runs':>6} {'kills':>6} {'equal':>6} {'seconds':>8}")
     for kind, own in runs.items():
-        kills, seconds = sum(run.kills for run in own), np.mean([run.seconds for run in own])
+        kills, seconds = sum(each.kills for each in own), np.mean([each.seconds for each in own])
         number = sum(name == kind for name in todo)
         print(f"{kind:8} {number:6} {kills:6} {len(own):6} {seconds:8.1f}")
     for error in wrong:

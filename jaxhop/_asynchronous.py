@@ -247,7 +247,7 @@ class _Trials:
             self._record(self._evaluator.wait(seconds))
         else:  # others are not done
             time.sleep(min(seconds, _IDLE_SECONDS))
-        self._sync()
+            self._sync()
 
     def finish(self, reason: str) -> None:
         """Lets what is under way end, where there is time for it."""
@@ -312,6 +312,8 @@ class _Trials:
         """Takes in what ended before."""
         self._submitted = self._finished = self._reported = len(past.value)
         self._cost = float(np.nansum(past.cost))
+        recent = past.duration[-_RECENT:]
+        self._durations.extend(recent[np.isfinite(recent)].tolist())
         best = self._rules.sign * np.where(np.isfinite(past.value), past.value, np.inf)
         best[(past.status != 0) | ~past.full] = np.inf
         if len(best) and best.min() < self._lowest:

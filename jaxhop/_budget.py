@@ -173,7 +173,7 @@ class Budget:
 
         Example:
             >>> Budget.of(runtime="1min", evaluations=1000)
-            Budget(runtime=60.0, evaluations=1000, target=None, cost=None, patience=None)
+            Budget(runtime=60.0, evaluations=1000)
         """
         given = (runtime, evaluations, target, cost, patience)
         if all(each is None for each in given):
@@ -189,6 +189,10 @@ class Budget:
             cost=None if cost is None else _check_cost(cost),
             patience=_whole("patience", patience, 1000),
         )
+
+    def __repr__(self) -> str:
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        return f"Budget({', '.join(f'{name}={value!r}' for name, value in given.items())})"
 
     @property
     def measured(self) -> bool:

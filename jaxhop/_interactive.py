@@ -2,20 +2,27 @@
 
 import copy
 import dataclasses
+import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
+from jaxhop import _saved
 from jaxhop._arguments import parse_direction
 from jaxhop._budget import Budget
+from jaxhop._merging import merged, over
 from jaxhop._pruning import number
 from jaxhop._python_search import Continued, Memory
 from jaxhop._result import Result
 from jaxhop._row import Row
 from jaxhop._search import search
 from jaxhop._trials import PHASES, Trial
-from jaxhop.space import Parameter, Space, known
+from jaxhop.space import Fidelity, Parameter, Space, known
+from jaxhop.space._check import equal
+from jaxhop.storage import describe, from_plain, read_settings, to_plain
 
 _GIVEN = PHASES.index("initial")
 _ALWAYS = 300  # so many candidates are thought about, one by one
@@ -23,6 +30,9 @@ _ALWAYS = 300  # so many candidates are thought about, one by one
 
 class Search:
     """A search that goes on: each run continues from the one before.
+
+    With `run(..., dir="runs/lr")` all is written down as it goes; `save` and `Search.load` do it
+    by hand.
 
     Args:
         *spaces: the space, any pytree; or several dicts, whose keys must differ.
@@ -53,7 +63,7 @@ class Search:
     """
 
     def __init__(self, *spaces: Any, seed: int = 0, **named: Any) -> None:
-        self._tree = _merged(spaces, named)
+        self._whole = self._tree = merged(spaces, named)  # with nothing frozen, and as it is
         self._frozen: dict[Any, Any] = {}
         self._seed = seed
         self._space = known(self._tree)
@@ -63,6 +73,8 @@ class Search:
         self._asked: dict[bytes, Row] = {}
         self._trials: list[Trial] = []
         self._leader: Trial | None = None  # the best of the trials that obey what is frozen
+        self._runs = 0  # before it was saved
+        self._home: tuple[str, list[Any]] | None = None  # the directory, and what it began with
         self.results: list[Result] = []
 
     def __repr__(self) -> str:
@@ -106,15 +118,14 @@ class Search:
         tree = {**self._tree, name: value}
         space = known(tree)
         self._tree, self._space = tree, space
-        if isinstance(value, Parameter):
+        if any(isinstance(leaf, Parameter | Fidelity) for leaf in jax.tree.leaves(value)):
+            self._whole = {**self._whole, name: value}
             self._frozen.pop(name, None)
         else:
             self._frozen[name] = value
         self._memory = Memory()
         self._asked = {}
-        self._leader = None
-        for trial in self._trials:
-            self._lead(trial)
+        self._lead_all()
 
     def __iadd__(self, candidate: Any) -> "Search":
         """Enqueues a candidate: `search += {"lr": 0.1}`."""
@@ -143,20 +154,25 @@ class Search:
             fn: the objective, as for `jaxhop.search`.
             direction: `"min"` or `"max"`; the same in all runs.
             **settings: all others of `jaxhop.search`: at least one of `runtime`, `evaluations`
-                and `target`, which count for this run alone.
+                and `target`, which count for this run alone. With `dir` they count for all that
+                is in the directory, which then is all that the search knows; another run with
+                the same directory goes on with it.
 
         Returns:
             The result of this run.
 
         Raises:
-            ValueError: if the direction is not that of the run before.
+            ValueError: if the direction is not that of the run before; or if a directory is given
+                to a search that knows of evaluations which are not in it.
             Exception: as `jaxhop.search` does.
         """
-        direction = self._directed(direction)
+        if isinstance(settings.get("dir"), str | os.PathLike):
+            return self._run_in(fn, direction, settings)
+        direction, self._home = self._directed(direction), None
         queue, self._queue = self._queue, []
         given = [*queue, *(settings.pop("init", None) or ())]
         callbacks = [_Collect(self._keep, len(self._trials)), *settings.pop("callbacks", ())]
-        seed = settings.pop("seed", self._seed + len(self.results))
+        seed = settings.pop("seed", self._seed + self._runs + len(self.results))
         self._memory.best, self._memory.best_value = self.best, self.best_value
         result = search(
             fn,
@@ -184,6 +200,7 @@ class Search:
         """
         if n < 1:
             raise ValueError(f"`ask({n!r})`: `n >= 1` must hold. Say `ask(1)`.")
+        self._home = None
         asker = self._memory.asker(self._space, self._seed, None)
         start = [] if self._trials or self._asked or self._queue else [None]
         rows, self._queue = asker.first([*start, *self._queue[:n]]), self._queue[n:]
@@ -217,6 +234,7 @@ class Search:
                 f" {len(values)}. Give one for each."
             )
         self._directed(direction or self._direction or "min")
+        self._home = None
         asker = self._memory.asker(self._space, self._seed, None)
         rows = []
         for candidate in candidates:
@@ -243,6 +261,129 @@ class Search:
                 )
             )
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes all that the search knows to a file of JSON.
+
+        Args:
+            path: the file; one that is there is replaced.
+
+        Raises:
+            TypeError: if there is an object in a candidate that JSON cannot hold.
+            StorageError: if the file cannot be written.
+
+        Example:
+            >>> import tempfile, jaxhop
+            >>> search = Search(x=jaxhop.float(-1, 1))
+            >>> asked = search.ask(2)
+            >>> with tempfile.TemporaryDirectory() as place:
+            ...     search.save(f"{place}/search.json")
+            ...     loaded = Search.load(f"{place}/search.json")
+            >>> loaded.tell(asked, [0.5, 0.2])
+            >>> loaded.best == asked[1]
+            True
+        """
+        place, tree, asker = Path(os.fspath(path)), self._whole, self._memory._asker
+        try:
+            plain = {
+                "space": describe(known(tree)),
+                "seed": self._seed,
+                "direction": self._direction,
+                "runs": self._runs + len(self.results),
+                "frozen": [[to_plain(key), to_plain(x)] for key, x in self._frozen.items()],
+                "queue": [_saved.plain_candidate(tree, each) for each in self._queue],
+                "trials": [_saved.plain_trial(tree, trial) for trial in self._trials],
+                "asker": None if asker is None else _saved.plain_asker(asker, self._asked),
+            }
+        except TypeError as error:
+            raise TypeError(
+                f"`save({str(place)!r})`: {error} Or let candidates have names of objects, and"
+                " look these up in the objective."
+            ) from None
+        _saved.write(place, plain)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], /, *spaces: Any, **named: Any) -> "Search":
+        """A search that `save` wrote; it goes on as if it had never stopped.
+
+        Nothing in the file is executed.
+
+        Args:
+            path: the file.
+            *spaces: the space, as it was given to `Search`. Default: it is made from the file,
+                which cannot hold functions and objects.
+            **named: likewise.
+
+        Returns:
+            The search; its `results` are empty.
+
+        Raises:
+            StorageError: if the file is missing, damaged or of another space, or if the space
+                cannot be made from it.
+            ValueError: as `Search` does.
+        """
+        place = Path(os.fspath(path))
+        plain = _saved.read(place)
+        with _saved.sentences(place):
+            description, seed = plain["space"], int(plain["seed"])
+        given = merged(spaces, named) if spaces or named else None
+        search = cls(_saved.tree_of(place, description, given), seed=seed)
+        with _saved.sentences(place):
+            search._restore(plain)
+        return search
+
+    def _restore(self, plain: dict[str, Any]) -> None:
+        """Takes in what `save` wrote; the search is new."""
+        tree = self._whole
+        self._direction, self._runs = plain["direction"], plain["runs"]
+        self._trials = [
+            _saved.read_trial(tree, at, each) for at, each in enumerate(plain["trials"])
+        ]
+        for key, value in plain["frozen"]:
+            self[from_plain(key)] = from_plain(value)
+        self._lead_all()
+        self._queue = [_saved.read_candidate(tree, each) for each in plain["queue"]]
+        if plain["asker"] is not None:
+            self._asked = _saved.read_asker(self._memory, self._space, plain["asker"])
+
+    def _run_in(self, fn: Callable[..., Any], direction: str, settings: dict[str, Any]) -> Result:
+        """Searches on in a directory, which tells what is known."""
+        place, memory = os.path.realpath(settings["dir"]), Memory()
+        begun, added = self._beginning(place)
+        given = [*begun, *added, *(settings.pop("init", None) or ())]
+        result = search(
+            fn,
+            Continued(self._space, memory, initial=not begun),
+            direction=self._directed(direction),
+            init=given,
+            **{"seed": self._seed, **settings},
+        )
+        self._queue, self._home = [], (place, begun)
+        self._memory, self._asked = memory, {}
+        self._trials = _saved.recorded(result.history)
+        self._lead_all()
+        self.results.append(result)
+        return result
+
+    def _beginning(self, place: str) -> tuple[list[Any], list[Any]]:
+        """What a directory began with, and what was enqueued since."""
+        if self._home is not None and self._home[0] == place:
+            settings, history = read_settings(Path(place)), self.results[-1].history
+            rungs = self._space.fidelity is not None
+            rounds = not settings["rows"] or (history["step"].any() and not rungs)
+            if self._queue and rounds:
+                raise ValueError(
+                    f"`dir={place!r}`: a search in rounds takes candidates at its beginning only."
+                    " Enqueue them before the first run, or run without `dir`."
+                )
+            return self._home[1], self._queue
+        if self._trials or self._asked or self.results:
+            raise ValueError(
+                f"`dir={place!r}`: this search knows of evaluations that are not in the"
+                " directory. Say `dir` from the first run on, or write the search down with"
+                " `search.save(path)`."
+            )
+        return self._queue, []
+
     def _directed(self, direction: str) -> str:
         direction = parse_direction(direction)
         if self._direction not in (None, direction):
@@ -262,6 +403,12 @@ class Search:
         self._trials.append(trial)
         self._lead(trial)
 
+    def _lead_all(self) -> None:
+        """Chooses the best one anew."""
+        self._leader = None
+        for trial in self._trials:
+            self._lead(trial)
+
     def _lead(self, trial: Trial) -> None:
         """Makes a trial the best one, if it is, and obeys what is frozen."""
         better = (
@@ -269,13 +416,13 @@ class Search:
             and np.isfinite(trial.value)
             and not self._sign * trial.value >= self._sign * self.best_value
         )
-        if better and all(_equal(trial.params[key], own) for key, own in self._frozen.items()):
+        if better and all(equal(trial.params[key], own) for key, own in self._frozen.items()):
             self._leader = trial
 
     def _filled(self, candidate: Any) -> Any:
         """A whole candidate from a part of one."""
         best = self.best
-        whole = self._space.complete(candidate if best is None else _over(best, candidate))
+        whole = self._space.complete(candidate if best is None else over(best, candidate))
         self._space.validate(whole)
         return whole
 
@@ -295,33 +442,3 @@ class _Collect:
     def on_trial(self, trial: Trial) -> None:
         """Keeps one."""
         self._keep(dataclasses.replace(trial, number=self._before + trial.number))
-
-
-def _merged(spaces: tuple[Any, ...], named: dict[str, Any]) -> Any:
-    """One tree of several dicts."""
-    if len(spaces) == 1 and not named:
-        return spaces[0].tree if isinstance(spaces[0], Space) else spaces[0]
-    merged: dict[Any, Any] = {}
-    for part in (*spaces, named):
-        if not isinstance(part, Mapping):
-            raise TypeError(
-                f"`Search({part!r}, ...)`: several spaces must be dicts, for their keys are put"
-                " together. Put it under a key of its own."
-            )
-        for key in part:
-            if key in merged:
-                raise ValueError(f"`Search`: the key {key!r} is given twice. Leave one out.")
-        merged |= part
-    return merged
-
-
-def _over(base: Any, part: Any) -> Any:
-    """A dict with another's keys on top, level by level."""
-    if not (isinstance(base, Mapping) and isinstance(part, Mapping)):
-        return part
-    own = {key: _over(base[key], part[key]) if key in base else part[key] for key in part}
-    return {**base, **own}
-
-
-def _equal(x: Any, y: Any) -> bool:
-    return bool(np.all(np.equal(x, y))) if isinstance(x, np.ndarray) else bool(x == y)

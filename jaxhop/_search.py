@@ -28,6 +28,7 @@ from jaxhop._arguments import (
 from jaxhop._asking import keep_to_cpu
 from jaxhop._backend import choose
 from jaxhop._budget import Budget
+from jaxhop._extension import extend
 from jaxhop._in_rounds import InRounds
 from jaxhop._interrupt import GRACE_SECONDS
 from jaxhop._jax_rungs import Rungs
@@ -250,6 +251,8 @@ def search(
             },
             {"population": width, "rows": not compiled},
         )
+        if directory.extended is not None:
+            extend(directory, space)
         notes = (*notes, *directory.notes)
         width = max(directory.settings["population"], len(beginning))
     plan = _Plan(

@@ -563,8 +563,6 @@ def test_custom_parameters_need_one_function_only():
         ({"start_temperature": 0.5}, "how far it moves"),
         ({"end_temperature": 0}, "how far it moves"),
         ({"mp_backend": "dask"}, "takes a cluster"),
-        ({"checkpoint_path": "run.ckpt"}, "run directories"),
-        ({"overwrite_checkpoint": True}, "run directories"),
         ({"steps": None}, "something must end the search"),
         ({"endless_mode": True}, "something must end the search"),
         ({"direction": "up"}, '"min" or "max"'),

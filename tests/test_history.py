@@ -38,7 +38,7 @@ def test_columns_hold_what_was_reported():
     assert len(history) == 3
     assert history.columns == (
         "evaluation", "value", "phase", "step", "seconds", "temperature", "accepted", "status",
-        "duration", "worker",
+        "duration", "worker", "cost",
     )  # fmt: skip
     np.testing.assert_array_equal(history["evaluation"], [0, 1, 2])
     np.testing.assert_array_equal(history["value"], [3.0, np.nan, -np.inf])

@@ -196,7 +196,7 @@ def test_log_tells_of_phases_improvements_and_the_end(caplog):
     log.on_round(make_report([1.0], first=3, phase=np.array([2], np.int8)))
     log.on_end(result())
     assert [record.getMessage() for record in caplog.records] == [
-        "start: seed 0, 3 coordinates, Budget(runtime=30.0, evaluations=None, target=None)",
+        "start: seed 0, 3 coordinates, Budget(runtime=30.0)",
         "phase explore at evaluation 2",
         "best value 2 at evaluation 2",
         "phase anneal at evaluation 4",

@@ -67,7 +67,7 @@ def test_to_pandas():
     frame = make_result().to_pandas()
     assert list(frame) == [
         "evaluation", "value", "phase", "step", "seconds", "temperature", "accepted", "status",
-        "duration", "worker", "params.opt.lr", "params.w", "params.layer",
+        "duration", "worker", "cost", "params.opt.lr", "params.w", "params.layer",
     ]  # fmt: skip
     assert len(frame) == 6
     assert frame["params.opt.lr"].dtype == np.float64

@@ -131,7 +131,7 @@ def test_history_of_a_short_search(short):
     assert len(history) == 500 == len(history["value"])
     assert set(history.columns) == {
         "evaluation", "value", "phase", "step", "seconds", "temperature", "accepted", "status",
-        "duration", "worker",
+        "duration", "worker", "cost",
     }  # fmt: skip
     np.testing.assert_array_equal(history["evaluation"], np.arange(500))
     np.testing.assert_array_equal(history["step"], np.arange(500) // POPULATION)

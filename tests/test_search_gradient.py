@@ -354,7 +354,7 @@ def test_nothing_of_the_size_of_a_population_of_points_exists(noise):
     points = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], space.initial())
     carry = jax.eval_shape(rounds.start, jnp.zeros(2, jnp.uint32), points)
     zero, real = jnp.int32(0), jnp.float32(0)
-    controls = Controls(zero, zero, real, real, real, jnp.bool_(False))
+    controls = Controls(zero, zero, real, real, real, zero, jnp.bool_(False))
     program = jax.make_jaxpr(rounds.run)(objective.constants, carry, controls)
     found = list(sizes(program.jaxpr))
     assert len(found) > 500, "the whole program was walked"

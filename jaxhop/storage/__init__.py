@@ -13,7 +13,9 @@ from jaxhop.storage._directory import read_settings as read_settings
 from jaxhop.storage._errors import StorageError as StorageError
 from jaxhop.storage._errors import StorageFull as StorageFull
 from jaxhop.storage._ledger import Ledger as Ledger
+from jaxhop.storage._ledger import convert_trials as convert_trials
 from jaxhop.storage._ledger import read_trials as read_trials
+from jaxhop.storage._packing import Packing as Packing
 from jaxhop.storage._plain import from_plain as from_plain
 from jaxhop.storage._plain import to_plain as to_plain
 from jaxhop.storage._trial_rows import Past as Past

@@ -11,6 +11,9 @@ from jaxhop.storage._errors import StorageError, StorageFull
 APPLICATION = 0x6A686F70  # "jhop": tells our files from others
 VERSION = 1
 _WAIT_SECONDS = 30.0  # for another process to finish its transaction
+_LOG_PAGES = (
+    4000  # of the write-ahead log, before they are written back and the disk is waited for
+)
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "beegfs", "ceph", "afs"}
 _NETWORK |= {"fuse.sshfs", "fuse.glusterfs", "glusterfs", "9p", "fuse.s3fs", "fuse.gcsfuse"}
 
@@ -42,6 +45,7 @@ def connect(path: Path, schema: str) -> sqlite3.Connection:
             # Without waiting for the disk at each commit: a crash of the machine can lose the
             # last ones, a crash of the process none.
             connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
             with transaction(connection):
                 connection.execute(f"PRAGMA application_id={APPLICATION}")
                 connection.execute(f"PRAGMA user_version={VERSION}")

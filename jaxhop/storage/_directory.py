@@ -38,14 +38,14 @@ class Directory:
         settings: what is written in `space.json`.
         notes: what whoever searches should know.
         fresh: whether the search begins here.
-        extended: paths of parameters that are new in the space.
+        extended: description of the space before parameters were added, if some are.
     """
 
     def __init__(self, path: Path, settings: dict[str, Any]) -> None:
         self.path, self.settings = path, settings
         self.notes: tuple[str, ...] = ()
         self.fresh = False
-        self.extended: list[Any] = []
+        self.extended: Any = None
 
     @property
     def trials(self) -> Path:
@@ -66,6 +66,11 @@ class Directory:
         """
         with said(self.path), open(self.path / "log", "a", encoding="utf-8") as file:
             file.write(f"{stamp} {line}\n")
+
+    def extend(self) -> None:
+        """Writes down the space with its new parameters, when all trials have them."""
+        self.write(_SPACE, _text(self.settings))
+        self.extended = None
 
     def write(self, name: str, data: bytes) -> None:
         """Writes a file as a whole: whoever reads it sees the old one or the new one.
@@ -132,10 +137,9 @@ def open_directory(
                 f"`{place / _TRIALS}` is missing, and with it the record of the evaluations. Put"
                 " it back, or say `overwrite=True` to start anew."
             )
-        directory.extended = _compare(place, old, settings, extend)
+        if _compare(place, old, settings, extend):
+            directory.extended = old["space"]
         directory.settings = {**defaults, **old, **settings}
-        if directory.extended:
-            directory.write(_SPACE, _text({**directory.settings, "version": VERSION}))
     return directory
 
 
@@ -246,18 +250,18 @@ def _delete(path: Path) -> tuple[str, ...]:
     return (f"`overwrite=True`: deleted {_listed(gone)} in `{path}`",) if gone else ()
 
 
-def _compare(path: Path, old: dict[str, Any], new: dict[str, Any], extend: bool) -> list[Any]:
-    """Refuses to go on with another search; paths of parameters that are new, if these may be."""
+def _compare(path: Path, old: dict[str, Any], new: dict[str, Any], extend: bool) -> bool:
+    """Refuses to go on with another search; whether parameters are new, if they may be."""
     lines = [
         f"{name}: was {old[name]}, is {new[name]}"
         for name in new
         if name != "space" and name in old and old[name] != new[name]
     ]
-    added: list[Any] = []
+    added = False
     if old["space"] != new["space"]:
         found = additions(old["space"], new["space"])
         if extend and found:
-            added = found
+            added = True
         else:
             lines += differences(old["space"], new["space"])
             if found:

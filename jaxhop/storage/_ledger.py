@@ -1,10 +1,11 @@
 """The trials of a Python objective, a row each, shared by all processes of a search."""
 
+import contextlib
 import json
 import math
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ KEPT = "CREATE TABLE IF NOT EXISTS kept (handle BLOB PRIMARY KEY, data TEXT NOT 
 
 _POINT_BYTES = 2**16  # of those that come in rounds, wider ones are kept if they are the best
 _READABLE_BYTES = 4096  # candidates of wider points are not written as text, too
+_NEXT = "(SELECT COALESCE(MAX(ended), -1) + 1 FROM trial)"
 _LOOK_SECONDS = 1.0  # between looks for the trials of the dead
 
 
@@ -87,7 +89,8 @@ class Ledger:
         except BaseException:
             self._connection.close()
             raise
-        self.seat, self.seconds = taken.number, taken.seconds
+        last = self._execute("SELECT COALESCE(MAX(seconds), 0) FROM trial").fetchone()[0]
+        self.seat, self.seconds = taken.number, max(taken.seconds, last)
         self.memo: dict[str, Any] = json.loads(taken.notes) if taken.notes else {}
         self._by = time.time_ns() // 1000 * 1024 + taken.number  # tells who ended a trial
         self.notes: tuple[str, ...] = ()
@@ -181,7 +184,7 @@ class Ledger:
                     f"INSERT INTO trial (seat, {ASKED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (self.seat, *asked(row, self._packing.pack(row.point))),
                 )
-                row.id = found.lastrowid or -1
+                row.id = self._claimed = found.lastrowid or -1
             self._seats.note(seconds, json.dumps(memo))
         self._open += len(chosen)
         self._mine += len(chosen)
@@ -198,29 +201,28 @@ class Ledger:
             Whether each counts: one that was taken over and has ended elsewhere does not.
         """
         counts: list[bool] = []
-        with sentences(self._path), transaction(self._connection):
-            number = self._execute("SELECT COALESCE(MAX(ended), -1) + 1 FROM trial").fetchone()[0]
+        several = transaction(self._connection) if len(ends) > 1 else contextlib.nullcontext()
+        with sentences(self._path), several:
             for row, outcome, status, best in ends:
                 point: bytes | None = self._packing.pack(row.point)
                 if self._rounds and not best and self._packing.size > _POINT_BYTES:
                     point = None
                 before, after = asked(row, point), ended(outcome, status, seconds)
-                columns = (number, self._by, *after, total((*before, *after)))
+                columns = (self._by, *after, total((*before, *after)))
                 if self._rounds:
                     found = self._execute(
                         f"INSERT INTO trial (ended, by, {ENDED}, sum, seat, {ASKED})"
-                        f" VALUES ({', '.join('?' * 20)})",
+                        f" VALUES ({_NEXT}, {', '.join('?' * 19)})",
                         (*columns, self.seat, *before),
                     )
                 else:
                     found = self._execute(
-                        "UPDATE trial SET ended=?, by=?, status=?, value=?, cost=?, seconds=?,"
-                        " duration=?, worker=?, curve=?, sum=? WHERE id=? AND ended IS NULL",
+                        f"UPDATE trial SET ended={_NEXT}, by=?, status=?, value=?, cost=?,"
+                        " seconds=?, duration=?, worker=?, curve=?, sum=?"
+                        " WHERE id=? AND ended IS NULL",
                         (*columns, row.id),
                     )
                 counts.append(found.rowcount == 1)
-                number += counts[-1]
-            self._seats.note(seconds)
         self.ended += sum(counts)
         if not self._rounds:
             self._open -= len(counts)
@@ -300,6 +302,42 @@ class Ledger:
             self._saved = len(self._store.values)
 
 
+def convert_trials(
+    path: Path, size: int, changed: Callable[[bytes], tuple[bytes, bytes, str]]
+) -> None:
+    """Changes the points of all trials, or of none.
+
+    Args:
+        path: the database.
+        size: bytes of a point of before; points of another size have been changed already.
+        changed: from a point to its new key, the new point, and its text.
+
+    Raises:
+        StorageError: if a process searches there, or the database cannot be used.
+    """
+    connection = connect(path, f"{TRIALS};{KEPT};{SEATS}")
+    seats = Seats(connection, path)
+    try:
+        seats.take(alone=True)
+        with sentences(path), transaction(connection):
+            rows = connection.execute(f"SELECT {COLUMNS} FROM trial").fetchall()
+            for number, key, point, _, *others in rows:
+                if point is None or len(point) != size:
+                    continue
+                key, point, text = changed(point)
+                *columns, found = others
+                found = None if found is None else total((key, point, text, *columns))
+                connection.execute(
+                    "UPDATE trial SET key=?, point=?, params=?, sum=? WHERE id=?",
+                    (key, point, text, found, number),
+                )
+            # What was learned of fewer parameters is learned anew.
+            connection.execute("UPDATE seat SET notes=NULL")
+    finally:
+        seats.leave()
+        connection.close()
+
+
 def read_trials(path: Path, like: Any, store: Store | None) -> tuple[Past, float, tuple[str, ...]]:
     """The trials that have ended, of a search that is over or goes on.
 
@@ -321,7 +359,7 @@ def read_trials(path: Path, like: Any, store: Store | None) -> tuple[Past, float
             rows = connection.execute(
                 f"SELECT {COLUMNS} FROM trial WHERE ended IS NOT NULL ORDER BY ended"
             ).fetchall()
-            seconds = connection.execute("SELECT MAX(seconds) FROM seat").fetchone()[0] or 0.0
+            seconds = connection.execute("SELECT MAX(seconds) FROM trial").fetchone()[0] or 0.0
             kept = connection.execute("SELECT handle, data FROM kept").fetchall()
     finally:
         connection.close()

@@ -21,8 +21,7 @@ CREATE TABLE IF NOT EXISTS trial (
     phase TEXT, temperature REAL, turn INTEGER, place INTEGER, whole INTEGER, progress REAL,
     status TEXT, value REAL, cost REAL, seconds REAL, duration REAL, worker INTEGER, curve BLOB,
     sum INTEGER
-);
-CREATE INDEX IF NOT EXISTS open ON trial (id) WHERE ended IS NULL;
+)
 """
 
 ASKED = "key, point, params, phase, temperature, turn, place, whole, progress"

@@ -1,8 +1,9 @@
 """PyHopper's names on top of jaxhop: `from jaxhop.compat import pyhopper` runs its scripts.
 
 Arguments, defaults and what is returned are PyHopper's. The search is jaxhop's: how long it
-explores and how far it moves follow from the budget, equal runs give equal candidates, and
-arguments that have no meaning here are refused. `jaxhop.search` and `jaxhop.Search` do more.
+explores and how far it moves follow from the budget, equal runs give equal candidates,
+checkpoints are run directories that nothing is ever unpickled from, and arguments that have no
+meaning here are refused. `jaxhop.search` and `jaxhop.Search` do more.
 
 Example:
     >>> from jaxhop.compat import pyhopper

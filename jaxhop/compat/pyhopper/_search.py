@@ -10,6 +10,7 @@ import jax
 
 from jaxhop import _interactive
 from jaxhop._arguments import parse_direction
+from jaxhop.compat.pyhopper._checkpoints import Run, file_at, refuse_foreign, run_at
 from jaxhop.compat.pyhopper._objective import Objective
 from jaxhop.compat.pyhopper._parameters import converted
 from jaxhop.compat.pyhopper.callbacks import Adapter, Callback, History
@@ -17,7 +18,6 @@ from jaxhop.space import Parameter, _check
 
 _EXPLORING = "how long it explores follows from the budget"
 _MOVING = "how far it moves follows from the budget"
-_DIRECTORIES = "checkpoints are neither written nor read; run directories will take their place"
 _WORKERS = "worker processes are of one kind; `jaxhop.search` takes a cluster as `executor=`"
 _FIXED = {
     "seeding_steps": (_EXPLORING, None),
@@ -26,8 +26,7 @@ _FIXED = {
     "start_temperature": (_MOVING, 1),
     "end_temperature": (_MOVING, 0.2),
     "mp_backend": (_WORKERS, "auto", "multiprocessing"),
-    "checkpoint_path": (_DIRECTORIES, None),
-    "overwrite_checkpoint": (_DIRECTORIES, False),
+    "pruner": ("what pruners know is in run directories only: `run(..., checkpoint_path=)`", None),
 }  # why an argument is not free, and what it may be
 
 
@@ -52,7 +51,7 @@ class Search:
     def __init__(self, *args: dict[Any, Any], **kwargs: Any) -> None:
         self._search = _interactive.Search(converted(merge_dicts(*args, kwargs)))
         self._history = History()
-        self._queued = 0
+        self._run: Run | None = None
 
     def __repr__(self) -> str:
         return f"{self._search!r}"
@@ -99,7 +98,12 @@ class Search:
     @property
     def manual_queue_count(self) -> int:
         """Number of candidates that the next run evaluates first."""
-        return self._queued
+        return len(self._search._queue)
+
+    @property
+    def checkpoint_path(self) -> str | None:
+        """The run directory of the last run, or None if it had none."""
+        return None if self._run is None else self._run.path
 
     def enqueue(self, candidate: Any) -> None:
         """Has a candidate evaluated at the beginning of the next run.
@@ -113,7 +117,6 @@ class Search:
             TypeError: if a part of it is of a wrong type.
         """
         self._search.enqueue(candidate)
-        self._queued += 1
 
     def run(
         self,
@@ -147,7 +150,9 @@ class Search:
             direction: `"max"` or `"min"`; the same in all runs.
             runtime: how long to search, as for `jaxhop.search`.
             steps: how many evaluations to make. With `runtime` too, what is reached first ends
-                the search.
+                the search. With `checkpoint_path` both count for all that the script has run
+                there: after a crash the same script makes what is left of them, and none if they
+                were made. Each further run of one object makes so many more.
             endless_mode: whether to search until Ctrl-C instead.
             seeding_steps: None; the search decides.
             seeding_runtime: likewise.
@@ -164,8 +169,11 @@ class Search:
             start_temperature: 1; the search decides.
             end_temperature: 0.2; the search decides.
             kwargs: further arguments of the objective, by name.
-            checkpoint_path: None.
-            overwrite_checkpoint: False.
+            checkpoint_path: a directory in which everything is written down as it goes: one
+                that a search has written is gone on with, and one that is not there is made. In
+                any other directory, or if the path ends with "/", a new one is made inside, named
+                `pyhopper_run_00000` and so on; give its path to go on with it.
+            overwrite_checkpoint: whether to delete a search that is there, and start anew.
             keep_history: whether these evaluations join `history`.
 
         Returns:
@@ -175,6 +183,8 @@ class Search:
             ValueError: if an argument is out of range or has no meaning here; if a value is NaN;
                 or if there is no finite one.
             TypeError: if an argument is of a wrong type, or the objective returns no number.
+            StorageError: if there is a checkpoint of PyHopper or another search at
+                `checkpoint_path`, or nothing can be written there.
             Exception: what the objective raised.
         """
         _refuse_others(
@@ -184,17 +194,22 @@ class Search:
             start_temperature=start_temperature,
             end_temperature=end_temperature,
             mp_backend=mp_backend,
-            checkpoint_path=checkpoint_path,
-            overwrite_checkpoint=overwrite_checkpoint,
         )
         sign = -1 if parse_direction(direction) == "max" else 1
         budget = _budget(runtime, steps, endless_mode, sign)
         listeners = _listed(callbacks) + ([self._history] if keep_history else [])
-        queued, self._queued = bool(self._queued), 0
-        self._search.run(
+        run = None if checkpoint_path is None else run_at(checkpoint_path, self._run)
+        place: dict[str, Any] = {}
+        if run is not None:
+            run = run._replace(steps=0, seconds=0.0) if overwrite_checkpoint else run
+            budget |= run.totals(budget.get("runtime"), budget.get("evaluations"))
+            place = {"dir": run.path, "overwrite": overwrite_checkpoint}
+        queued, self._run = bool(self.manual_queue_count), run
+        result = self._search.run(
             Objective(objective_function, kwargs or {}, ignore_nans),
             direction=direction,
             **budget,
+            **place,
             n_jobs=_jobs(n_jobs),
             pruner=pruner,
             duplicates="skip" if enable_rejection_cache else "allow",
@@ -205,7 +220,56 @@ class Search:
             ],
             progress=not quiet,
         )
+        if run is not None:
+            self._run = run.after(result, budget)
+            if keep_history:
+                self._recall(sign, queued)  # what was there before joins it
         return self.best
+
+    def save(self, checkpoint_path: Any, pruner: Any = None) -> str:
+        """Writes all that the search knows to a file.
+
+        Args:
+            checkpoint_path: the file; in a directory it is named `pyhopper_run_00000.ckpt` and so
+                on.
+            pruner: None; what pruners know is written by `run(..., checkpoint_path=...)` only.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            ValueError: if a pruner is given.
+            TypeError: if there is an object in a candidate that JSON cannot hold.
+            StorageError: if the file cannot be written.
+        """
+        _refuse_others(pruner=pruner)
+        path = file_at(checkpoint_path)
+        self._search.save(path)
+        return path
+
+    def load(self, checkpoint_path: Any, pruner: Any = None) -> None:
+        """Takes in what `save` wrote, in place of what this search knows.
+
+        Args:
+            checkpoint_path: the file. Nothing in it is executed.
+            pruner: None, as for `save`.
+
+        Raises:
+            ValueError: if a pruner is given.
+            StorageError: if the file is missing, damaged, of another space, or PyHopper's own.
+        """
+        _refuse_others(pruner=pruner)
+        refuse_foreign(checkpoint_path)
+        self._search = _interactive.Search.load(checkpoint_path, self._search._whole)
+        self._run = None
+        self._recall(-1 if self._search._direction == "max" else 1, False)
+
+    def _recall(self, sign: int, queued: bool) -> None:
+        """Fills the history anew."""
+        self._history.clear()
+        adapter = Adapter(self._history, self, sign, queued)
+        for trial in self._search.history:
+            adapter.on_trial(trial)
 
 
 def merge_dicts(*args: dict[Any, Any]) -> dict[Any, Any]:

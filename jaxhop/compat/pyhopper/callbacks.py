@@ -196,7 +196,8 @@ class History(Callback):
     def on_search_start(self, search: Any) -> None:
         """Notes the time, and what was best before."""
         self._best = search.best_f
-        self._begin = time.time() if self._begin is None else self._begin
+        if self._begin is None:
+            self._begin = time.time() - (self.seconds[-1] if self.seconds else 0.0)
 
     def on_evaluate_end(self, candidate: Any, f: float, info: ParamInfo) -> None:
         """Keeps an evaluation."""
@@ -254,7 +255,7 @@ class Adapter:
         elif trial.status == "completed":
             callback.on_evaluate_end(candidate, f, info)
             better = self._best is None or self._sign * f < self._sign * self._best
-            if better and math.isfinite(f):
+            if better and trial.improved:  # a run directory may know better ones
                 self._best = f
                 callback.on_new_best(candidate, f, info)
 
