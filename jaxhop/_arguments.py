@@ -385,6 +385,19 @@ def refuse_python_only(**given: Any) -> None:
             )
 
 
+def refuse_two_beginnings(init: Any, observed: Any) -> None:
+    """Refuses candidates to begin with beside known ones, where these make up the first round.
+
+    Raises:
+        ValueError: if both are given.
+    """
+    if init and observed:
+        raise ValueError(
+            "`init` and `observed`: a JAX function has one first round, which either is evaluated"
+            " or is known. Leave one of the two out."
+        )
+
+
 class Place(NamedTuple):
     """Where a search is written down, as the user said it.
 

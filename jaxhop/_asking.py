@@ -39,6 +39,13 @@ class Asker(Protocol):
     rounds: bool
     """Whether candidates come in rounds."""
 
+    lost: tuple[str, ...]
+    """What could not be read of what was written down."""
+
+    def close(self) -> None:
+        """Ends what it writes down; may be called more than once."""
+        ...
+
     def first(self, candidates: Sequence[Any]) -> list[Row]:
         """Rows of candidates to begin with; none where they are part of the first round."""
         ...
@@ -178,6 +185,7 @@ class OneByOne:
     """
 
     rounds = False
+    lost = ()
 
     def __init__(self, space: Space, seed: int, allow: bool) -> None:
         self._algorithm = sequential(space)
@@ -191,6 +199,9 @@ class OneByOne:
         self._draw: Any = None
         self._out: dict[int, Row] = {}  # handed out, and not told yet
         self.state = self._algorithm.init()
+
+    def close(self) -> None:
+        """Nothing is written down but trials."""
 
     def observe(self, observed: Sequence[tuple[Any, float]]) -> tuple[Row, float] | None:
         """Takes in values from elsewhere; see `Asker.observe`."""

@@ -1,5 +1,6 @@
 """Candidates of a Python objective from an algorithm that works in rounds."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +15,7 @@ from jaxhop._trials import PHASES
 from jaxhop.algorithms import Algorithm, Batch
 from jaxhop.algorithms import rows as rows_at
 from jaxhop.space import Space, Store, written_out
+from jaxhop.storage import StorageFull
 
 if TYPE_CHECKING:
     from jaxhop.storage import Checkpoints, Past
@@ -78,7 +80,14 @@ class InRounds:
         self._tell = jax.jit(_told(algorithm, population))
         self._asked: _Round | None = None
         self._open: list[Row] = []  # rows of before that have no value
+        self.lost: tuple[str, ...] = ()
         self._waiting: list[tuple[Row, float]] = []
+
+    def close(self) -> None:
+        """Waits for the state to be written; see `Asker.close`."""
+        if self._checkpoints is not None:
+            with contextlib.suppress(OSError):  # the next start makes it again from the trials
+                self._checkpoints.close()
 
     def observe(self, observed: Sequence[tuple[Any, float]]) -> tuple[Row, float] | None:
         """Values of points of the first round; see `Asker.observe`."""
@@ -152,8 +161,7 @@ class InRounds:
         for _ in range(_ATTEMPTS):
             with on_cpu():
                 self._end()
-                if self._checkpoints is not None:
-                    self._checkpoints.offer(self._round, lambda: self.state, self._facts)
+                self._offer()
                 rows = self._ask_round(np.float32(progress))
             if new := [row for row in rows if self._new(row)]:
                 return new
@@ -210,6 +218,18 @@ class InRounds:
             for row in range(width)
         ]
 
+    def _offer(self) -> None:
+        """Writes the state down if it is time for that."""
+        if self._checkpoints is None:
+            return
+        try:
+            self._checkpoints.offer(self._round, lambda: self.state, self._facts)
+        except OSError as error:
+            raise StorageFull(
+                f"the state of the search could not be written ({error}). Make room, then start"
+                " the search again."
+            ) from error
+
     def _facts(self) -> dict[str, Any]:
         return {"offset": self._offset}
 
@@ -220,6 +240,8 @@ class InRounds:
             structure = jax.tree.structure(self.state)
             self.state = jax.tree.unflatten(structure, found.leaves)
             self._round, self._offset = found.step, found.facts["offset"]
+        if self._checkpoints is not None:
+            self.lost = self._checkpoints.skipped
 
     def _end(self) -> None:
         """Tells the algorithm what came in since the last round."""

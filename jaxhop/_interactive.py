@@ -334,7 +334,9 @@ class Search:
     def _restore(self, plain: dict[str, Any]) -> None:
         """Takes in what `save` wrote; the search is new."""
         tree = self._whole
-        self._direction, self._runs = plain["direction"], plain["runs"]
+        if plain["direction"] is not None:
+            self._directed(plain["direction"])
+        self._runs = int(plain["runs"])
         self._trials = [
             _saved.read_trial(tree, at, each) for at, each in enumerate(plain["trials"])
         ]

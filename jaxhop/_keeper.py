@@ -39,10 +39,18 @@ class Keeper:
 
     def on_start(self, info: Start) -> None:
         """Notes that a process begins to search, and how."""
-        before = f", {len(self._history):,} evaluations known" if len(self._history) else ""
-        self._log(f"start: seed {info.seed}, {info.size} coordinates, {info.budget}{before}")
+        self._log(f"start: seed {info.seed}, {info.size} coordinates, {info.budget}")
         for note in self._directory.notes:
             self._log(note)
+
+    def goes_on(self, evaluations: int) -> None:
+        """Notes what was evaluated before.
+
+        Args:
+            evaluations: how many are known.
+        """
+        if evaluations:
+            self._log(f"goes on after {evaluations:,} evaluations")
 
     def on_round(self, report: Report) -> None:
         """Writes the best candidate if it is new, once a second at most."""

@@ -190,6 +190,7 @@ def python_session(
         )
         with contextlib.ExitStack() as stack:
             made = stack.enter_context(contextlib.closing(evaluator()))
+            stack.callback(asker.close)
             asker.prepare()  # while workers start
             book, past, first = None, None, []
             leader = asker.observe([(each, sign * value) for each, value in observed])
@@ -207,9 +208,11 @@ def python_session(
                 past = book.past()
                 values = minimised(past.status, past.value, sign)
                 accepted = asker.recall(book.seat, past, values, book.memo)
-                yield Earlier(past_report(past, accepted, sign, book.seconds), book.notes)
+                lost = (*book.notes, *asker.lost)
+                yield Earlier(past_report(past, accepted, sign, book.seconds), lost)
                 first = asker.reopen(book.own())
-            first = [*first, *asker.first(beginning)]
+            known = {row.key for row in first}.union(past.keys if past is not None else ())
+            first += [row for row in asker.first(beginning) if row.key not in known]
             yield from run_trials(asker, first, made, rules, stops, book, past, leader)
 
     def finish(ended: Ended, history: History) -> Found:

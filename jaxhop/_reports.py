@@ -2,6 +2,7 @@
 
 import math
 
+import jax
 import numpy as np
 
 from jaxhop._trials import Report
@@ -37,7 +38,7 @@ def past_report(past: Past, accepted: np.ndarray, sign: int, elapsed: float = 0.
         worker=past.worker,
         cost=past.cost,
         kept=past.kept,
-        points=past.points,
+        points=tuple(jax.tree.leaves(past.points)),
         best_value=float(sign * so_far[-1]) if np.isfinite(so_far[-1]) else math.nan,
         elapsed=elapsed,
         progress=0.0,
@@ -61,7 +62,7 @@ def blocks_report(written: Written, sign: int, elapsed: float) -> Report:
         first=0,
         **written.columns,
         kept=written.kept,
-        points=written.points,
+        points=tuple(jax.tree.leaves(written.points)),
         best_value=float(sign * inner.min()) if len(inner) else math.nan,
         elapsed=elapsed,
         progress=0.0,

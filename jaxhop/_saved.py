@@ -161,7 +161,7 @@ def plain_candidate(tree: Any, candidate: Any) -> dict[str, Any]:
     except (ValueError, TypeError):  # constants are missing, or a node is another one
         return {"whole": to_plain(candidate)}
     pairs = list(zip(leaves, values, strict=True))
-    if not all(_free(leaf) or leaf is value or equal(leaf, value) for leaf, value in pairs):
+    if not all(_free(leaf) or _same(leaf, value) for leaf, value in pairs):
         return {"whole": to_plain(candidate)}
     return {"values": [to_plain(value) for leaf, value in pairs if _free(leaf)]}
 
@@ -228,12 +228,12 @@ def recorded(history: History) -> list[Trial]:
     return [
         Trial(
             number=columns["evaluation"][row],
-            params=history.params(row),
+            params=params,
             improved=row in improved,
             best_value=best[row],
             **{name: columns[name][row] for name in _COLUMNS},
         )
-        for row in history.stored.tolist()
+        for row, params in zip(history.stored.tolist(), history._candidates(), strict=True)
     ]
 
 
@@ -255,7 +255,7 @@ def plain_asker(asker: OneByOne, asked: dict[bytes, Row]) -> dict[str, Any]:
         "duplicates": asker.tried._allow,
         "raw": rungs and asker._raw,  # pyright: ignore[reportAttributeAccessIssue]
         "facts": to_plain(facts),
-        "state": [to_plain(leaf) for leaf in jax.tree.leaves(asker.state)],
+        "state": to_plain(_bare(asker.state)),
         "tried": [to_plain(key) for key in sorted(asker.tried._keys)],
         "kept": [[to_plain(each), to_plain(store.get(each))] for each in store.values],
         "out": [
@@ -284,8 +284,7 @@ def read_asker(memory: Memory, space: Space, plain: dict[str, Any]) -> dict[byte
     facts = from_plain(plain["facts"])
     for name in _facts(asker):
         setattr(asker, name, facts[name])
-    leaves = [from_plain(leaf) for leaf in plain["state"]]
-    asker.state = jax.tree.unflatten(jax.tree.structure(asker.state), leaves)
+    asker.state = _named(asker.state, from_plain(plain["state"]))
     asker.taken([from_plain(key) for key in plain["tried"]])
     for handle, value in plain["kept"]:
         asker.store.put(from_plain(handle), from_plain(value))
@@ -300,8 +299,35 @@ def read_asker(memory: Memory, space: Space, plain: dict[str, Any]) -> dict[byte
     return {row.key: row for row, each in pairs if each["asked"]}
 
 
+def _bare(node: Any) -> Any:
+    """Named tuples as tuples, at any depth of tuples."""
+    return tuple(map(_bare, node)) if isinstance(node, tuple) else node
+
+
+def _named(like: Any, bare: Any) -> Any:
+    """Tuples as the named ones that they were made of."""
+    if not hasattr(like, "_fields"):
+        named = isinstance(like, tuple) and any(isinstance(part, tuple) for part in like)
+        return tuple(map(_named, like, bare)) if named else bare
+    return type(like)(*(_named(own, part) for own, part in zip(like, bare, strict=True)))
+
+
 def _facts(asker: OneByOne) -> tuple[str, ...]:
     return _FACTS + tuple(name for name in _RUNG_FACTS if hasattr(asker, name))
+
+
+def _same(constant: Any, value: Any) -> bool:
+    """Whether a value is the constant of the space.
+
+    Objects that cannot be written cannot be compared either: the copy of one is another one.
+    """
+    if constant is value or equal(constant, value):
+        return True
+    try:
+        to_plain(constant)
+    except TypeError:
+        return True
+    return False
 
 
 def _free(leaf: Any) -> bool:

@@ -23,6 +23,7 @@ from jaxhop._arguments import (
     refuse_jax_only,
     refuse_python_only,
     refuse_python_parameters,
+    refuse_two_beginnings,
     whole,
 )
 from jaxhop._asking import keep_to_cpu
@@ -238,22 +239,34 @@ def search(
     compiled = objective is not None and space.fidelity is None
     platform = (devices or jax.devices())[0].platform if compiled else "cpu"
     width = parse_population(population, budget, platform, len(beginning))
+    rounds = compiled or (objective is None and _in_rounds(space, population, algorithm, options))
+    noisy = compiled and objective is not None and objective.noisy
+    # All that can be wrong is refused before anything is written, or deleted.
+    if compiled:
+        refuse_python_only(cost=cost, evaluations_per_process=evaluations_per_process)
+        refuse_two_beginnings(init, known_values)
+    else:
+        refuse_jax_only(objective is not None, devices=devices, max_memory=max_memory)
+    if objective is None:
+        refuse_jax_only(False, average=average)
+    if rounds:
+        refuse_python_parameters(space)
+        make_algorithm(algorithm, space, width, noisy)
     directory = None
     if place is not None:
-        directory = place.open(
-            {
-                "space": describe(space),
-                "direction": direction,
-                "objective": signature(fn),
-                "seed": seed,
-                "backend": "python" if objective is None else "jax",
-                **({} if population is None else {"population": width}),
-            },
-            {"population": width, "rows": not compiled},
-        )
+        settings = {
+            "space": describe(space),
+            "direction": direction,
+            "objective": signature(fn),
+            "seed": seed,
+            "backend": "python" if objective is None else "jax",
+        }
+        settings |= {} if population is None else {"population": width}
+        directory = place.open(settings, {"population": width, "rows": not compiled})
         if directory.extended is not None:
             extend(directory, space)
         notes = (*notes, *directory.notes)
+        # The default of another budget would be another search.
         width = max(directory.settings["population"], len(beginning))
     plan = _Plan(
         fn=fn,
@@ -261,23 +274,16 @@ def search(
         budget=budget,
         direction=direction,
         seed=seed,
-        population=population,
         width=width,
-        algorithm=algorithm,
+        algorithm=make_algorithm(algorithm, space, width, noisy) if rounds else None,
         average=average,
         observed=known_values,
         directory=directory,
     )
-    if objective is not None and space.fidelity is None:
-        refuse_python_only(cost=cost, evaluations_per_process=evaluations_per_process)
-        if init and known_values:
-            raise ValueError(
-                "`init` and `observed`: a JAX function has one first round, which either is"
-                " evaluated or is known. Leave one of the two out."
-            )
+    if compiled:
+        assert objective is not None
         session = _compiled(plan, objective, beginning, devices or jax.devices(), bound)
     else:
-        refuse_jax_only(objective is not None, devices=devices, max_memory=max_memory)
         session = _called(plan, objective is not None, beginning, options, memory, notes)
     return follow(
         session,
@@ -295,7 +301,7 @@ def search(
 class _Plan(NamedTuple):
     """What the user wants, whatever the objective is.
 
-    `population` and `algorithm` are as given, `width` is how many candidates a round has.
+    `width` is how many candidates a round has, if there are rounds: `algorithm` is None else.
     """
 
     fn: Callable[..., Any]
@@ -303,9 +309,8 @@ class _Plan(NamedTuple):
     budget: Budget
     direction: str
     seed: int
-    population: int | None
     width: int
-    algorithm: Any
+    algorithm: Algorithm | None
     average: int | None
     observed: list[tuple[Any, float]]
     directory: Directory | None
@@ -321,6 +326,14 @@ class _Plan(NamedTuple):
         return ranked[: self.width - given]
 
 
+def _in_rounds(
+    space: Space, population: int | None, algorithm: Any, options: PythonOptions
+) -> bool:
+    """Whether a Python function gets a population at a time."""
+    asked = options.vectorized or population is not None or algorithm != "auto"
+    return asked or name_for(space, _MANY) == "search_gradient"
+
+
 def _compiled(
     plan: _Plan,
     objective: Objective,
@@ -330,9 +343,10 @@ def _compiled(
 ) -> Session:
     """A search that is one compiled program."""
     population, observed = plan.width, plan.best_observed(0)
+    assert plan.algorithm is not None
     return jax_session(
         objective,
-        make_algorithm(plan.algorithm, plan.space, population, objective.noisy),
+        plan.algorithm,
         plan.space,
         first=_points(plan.space, [each for each, _ in observed] or beginning),
         budget=plan.budget,
@@ -356,17 +370,12 @@ def _called(
 ) -> Session:
     """A search whose candidates are handed out and come back; `traced` with a fidelity only."""
     space, budget, seed = plan.space, plan.budget, plan.seed
-    if not traced:
-        refuse_jax_only(False, average=plan.average)
     population = plan.width
-    rounds = options.vectorized or plan.population is not None or plan.algorithm != "auto"
-    if (rounds or name_for(space, _MANY) == "search_gradient") and not traced:
-        refuse_python_parameters(space)
-        algorithm = make_algorithm(plan.algorithm, space, population, False)
+    if plan.algorithm is not None:
         best = [candidate for candidate, _ in plan.best_observed(len(beginning))]
         points = _points(space, [*best, *beginning])
         kept = None if plan.directory is None else Checkpoints(plan.directory.checkpoints)
-        asker = InRounds(algorithm, space, population, seed, points, options.duplicates, kept)
+        asker = InRounds(plan.algorithm, space, population, seed, points, options.duplicates, kept)
     else:
         asker = memory.asker(space, seed, budget.evaluations, options.duplicates, traced)
     if traced:

@@ -114,8 +114,10 @@ def follow(
     shown = [Progress(show=progress)] if _hosts.is_first() else []
     with contextlib.ExitStack() as stack:
         own: list[Any] = [*shown, Log()]
+        keeper = None
         if directory is not None and _hosts.is_first():
-            own.append(Keeper(directory, history, space.flat))
+            keeper = Keeper(directory, history, space.flat)
+            own.append(keeper)
         house = stack.enter_context(Callbacks(own))
         stack.enter_context(listeners)
         interrupt = stack.enter_context(Interrupt(grace))
@@ -139,6 +141,8 @@ def follow(
                 if isinstance(report, Earlier):
                     history.append(report.report, report.numbers)
                     phases.recall(report.report, report.phases)
+                    if keeper is not None:
+                        keeper.goes_on(sum(phase.evaluations for phase in phases.phases()))
                     for note in report.notes:
                         warnings.warn(note, RuntimeWarning, stacklevel=3)
                 elif isinstance(report, Report):

@@ -54,7 +54,7 @@ class Written(NamedTuple):
     numbers: np.ndarray
     columns: dict[str, np.ndarray]
     kept: np.ndarray
-    points: tuple[np.ndarray, ...]
+    points: Any
     phases: dict[str, Any] | None
     evaluations: int
     seconds: float

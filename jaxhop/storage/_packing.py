@@ -24,7 +24,7 @@ class Packing:
     """
 
     def __init__(self, like: Any) -> None:
-        leaves = jax.tree.leaves(like)
+        leaves, self._structure = jax.tree.flatten(like)
         self._forms = [(tuple(leaf.shape), np.dtype(leaf.dtype)) for leaf in leaves]
         sizes = [int(np.prod(shape)) * dtype.itemsize for shape, dtype in self._forms]
         self._ends = np.cumsum([0, *sizes]).tolist()
@@ -42,14 +42,14 @@ class Packing:
         leaves = zip(jax.tree.leaves(point), self._forms, strict=True)
         return b"".join(np.asarray(leaf, dtype).tobytes() for leaf, (_, dtype) in leaves)
 
-    def unpack(self, data: Sequence[bytes]) -> tuple[np.ndarray, ...]:
+    def unpack(self, data: Sequence[bytes]) -> Any:
         """The points again.
 
         Args:
             data: what `pack` gave, for each.
 
         Returns:
-            Arrays with a leading axis, one for each array of a point.
+            The pytree of a point, of arrays with a leading axis.
 
         Raises:
             ValueError: if these are not the bytes of such points.
@@ -58,7 +58,7 @@ class Packing:
             raise ValueError(f"`unpack`: each point must have {self.size} bytes.")
         table = np.frombuffer(b"".join(data), np.uint8).reshape(len(data), self.size)
         bounds = zip(self._ends[:-1], self._ends[1:], self._forms, strict=True)
-        return tuple(
+        return self._structure.unflatten(
             np.ascontiguousarray(table[:, a:b]).reshape(-1).view(dtype).reshape(-1, *shape)
             for a, b, (shape, dtype) in bounds
         )

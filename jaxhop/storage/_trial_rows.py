@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from jaxhop._row import Row
@@ -63,7 +64,7 @@ class Past(NamedTuple):
     ids: list[int]
     keys: list[bytes]
     texts: list[str | None]
-    points: tuple[np.ndarray, ...]
+    points: Any
     kept: np.ndarray
     phase: np.ndarray
     temperature: np.ndarray
@@ -83,7 +84,7 @@ class Past(NamedTuple):
         """One of them as a candidate, which is still to be made from its point."""
         where = int(np.searchsorted(self.kept, at))
         return Row(
-            point=tuple(column[where] for column in self.points),
+            point=jax.tree.map(lambda column: column[where], self.points),
             candidate=None,
             key=self.keys[at],
             phase=int(self.phase[at]),
