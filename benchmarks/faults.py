@@ -33,7 +33,7 @@ _SEEDS = 5  # searches of the same kind and seed are compared with the same one
 _SECONDS = 300.0  # no process takes longer, even on a busy machine
 _LOOK_SECONDS = 0.005
 _SERVER = multiprocessing.get_context("forkserver")  # its children have imported all, and no more
-_SERVER.set_forkserver_preload(["benchmarks.fault_scripts"])
+_SERVER.set_forkserver_preload(["benchmarks.fault_scripts", "orbax.checkpoint"])
 _KINDS = [name for name in KINDS if name != "shared"]
 
 
@@ -54,11 +54,12 @@ class Moment(NamedTuple):
 
     Attributes:
         seconds: after what happened.
-        begun: whether that is the begin of its search, or its own.
+        after: a file that is there by then, as a pattern in the working directory of the search.
+            Empty: the start of the process.
     """
 
     seconds: float
-    begun: bool
+    after: str = "child.begun"
 
 
 class Reference(NamedTuple):
@@ -97,7 +98,7 @@ class Child:
         directory: Path | None = None,
     ) -> None:
         self._out, self._begun = work / f"{name}.npz", work / f"{name}.begun"
-        self._errors = work / f"{name}.errors"
+        self._errors, self._work = work / f"{name}.errors", work
         for path in (self._out, self._begun):
             path.unlink(missing_ok=True)
         arguments = (kind, seed, evaluations, work, name, directory)
@@ -127,10 +128,11 @@ class Child:
             time.sleep(_LOOK_SECONDS)
         return time.monotonic() - self._started
 
-    def kill(self, seconds: float, begun: bool) -> bool:
-        """Kills it so many seconds after it has begun, or was started; False if it was faster."""
-        if begun:
-            seconds += self.seconds(begun=True)
+    def kill(self, moment: Moment) -> bool:
+        """Kills it when it is time; False if it was faster."""
+        while moment.after and self.running and not any(self._work.glob(moment.after)):
+            time.sleep(_LOOK_SECONDS)
+        seconds = moment.seconds + (time.monotonic() - self._started if moment.after else 0)
         while self.running and time.monotonic() - self._started < seconds:
             time.sleep(_LOOK_SECONDS)
         alive = self.running
@@ -187,9 +189,10 @@ def draw(reference: Reference, rng: np.random.Generator) -> list[Moment]:
         Two to five.
     """
     kills = int(rng.integers(_KILLS[0], _KILLS[1] + 1))
-    spans = (reference.starting, _LATE * reference.searching / kills)
-    begun = [bool(rng.random() >= _EARLY) for _ in range(kills)]
-    return [Moment(spans[each] * rng.random(), each) for each in begun]
+    while_starting = Moment(reference.starting, "")
+    while_searching = Moment(_LATE * reference.searching / kills)
+    drawn = [while_starting if rng.random() < _EARLY else while_searching for _ in range(kills)]
+    return [each._replace(seconds=each.seconds * rng.random()) for each in drawn]
 
 
 def killed(
@@ -222,7 +225,7 @@ def killed(
     for moment in (*moments, None):
         child = Child(kind, seed, evaluations, work, directory=directory)
         try:
-            if moment is None or not child.kill(*moment):
+            if moment is None or not child.kill(moment):
                 out = child.out()
         finally:
             child.end()

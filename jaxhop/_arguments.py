@@ -405,11 +405,13 @@ class Place(NamedTuple):
         path: the directory.
         resume: True, False or `"extend"`.
         overwrite: whether to delete what is there.
+        every: seconds between two checkpoints, or None.
     """
 
     path: Path
     resume: bool | str
     overwrite: bool
+    every: float | None
 
     def open(self, settings: dict[str, Any], defaults: dict[str, Any]) -> Directory:
         """The directory, which belongs to this search.
@@ -429,6 +431,7 @@ class Place(NamedTuple):
             overwrite=self.overwrite,
             extend=self.resume == "extend",
         )
+        directory.every = self.every
         if not directory.fresh and self.resume is False:
             raise ValueError(
                 f"`dir={str(self.path)!r}, resume=False`: there is a search in it. Choose another"
@@ -438,7 +441,7 @@ class Place(NamedTuple):
 
 
 def parse_place(
-    dir: Any, resume: Any, overwrite: Any, own: int | None, count_in_flight: bool
+    dir: Any, resume: Any, overwrite: Any, every: Any, own: int | None, count_in_flight: bool
 ) -> Place | None:
     """Where the search is written down.
 
@@ -451,10 +454,12 @@ def parse_place(
     if dir is not None:
         if not isinstance(dir, str | os.PathLike) or not os.fspath(dir):
             raise TypeError(f'`dir={dir!r}`: a path must be given, such as "runs/lr".')
-        return Place(Path(os.fspath(dir)), resume, overwrite)
+        seconds = None if every is None else parse_runtime(every, "checkpoint_every")
+        return Place(Path(os.fspath(dir)), resume, overwrite, seconds)
     said = {
         "resume": resume is not True,
         "overwrite": overwrite,
+        "checkpoint_every": every is not None,
         "evaluations_per_process": own is not None,
         "count_in_flight": not count_in_flight,
     }

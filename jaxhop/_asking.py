@@ -83,6 +83,10 @@ class Asker(Protocol):
         """Shapes and dtypes of a row's point."""
         ...
 
+    def readable(self, row: Row) -> Any:
+        """The candidate of a row as people know it."""
+        ...
+
     def recall(
         self, seat: int, past: "Past", values: np.ndarray, memo: dict[str, Any]
     ) -> np.ndarray:
@@ -218,6 +222,10 @@ class OneByOne:
     def like(self) -> Point:
         """Shapes and dtypes of a row's point; see `Asker.like`."""
         return self._space.shape
+
+    def readable(self, row: Row) -> Any:
+        """The candidate; see `Asker.readable`."""
+        return row.candidate
 
     def recall(
         self, seat: int, past: "Past", values: np.ndarray, memo: dict[str, Any]

@@ -107,6 +107,10 @@ class InRounds:
         """Shapes and dtypes of a row's point; see `Asker.like`."""
         return self._space.shape
 
+    def readable(self, row: Row) -> Any:
+        """The candidate; see `Asker.readable`."""
+        return row.candidate
+
     @property
     def memo(self) -> dict[str, Any]:
         """Nothing: a round is made again from its number and its progress."""

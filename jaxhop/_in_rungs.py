@@ -58,6 +58,13 @@ class InRungs(OneByOne):
         """Shapes and dtypes of a row's point; see `Asker.like`."""
         return (*self._space.shape, np.zeros((), np.float64))
 
+    def readable(self, row: Row) -> Any:
+        """The candidate, which a compiled objective does without; see `Asker.readable`."""
+        if not self._raw:
+            return row.candidate
+        (candidate,), _ = self._space.decoded_many(stacked([row.point[:-1]]), self.store)
+        return self._space.at(candidate, self._halving.fidelities[row.turn])
+
     def recall(
         self, seat: int, past: "Past", values: np.ndarray, memo: dict[str, Any]
     ) -> np.ndarray:

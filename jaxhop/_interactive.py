@@ -13,7 +13,7 @@ import numpy as np
 from jaxhop import _saved
 from jaxhop._arguments import parse_direction
 from jaxhop._budget import Budget
-from jaxhop._merging import merged, over
+from jaxhop._merging import allows, merged, over
 from jaxhop._pruning import number
 from jaxhop._python_search import Continued, Memory
 from jaxhop._result import Result
@@ -21,7 +21,6 @@ from jaxhop._row import Row
 from jaxhop._search import search
 from jaxhop._trials import PHASES, Trial
 from jaxhop.space import Fidelity, Parameter, Space, known
-from jaxhop.space._check import equal
 from jaxhop.storage import describe, from_plain, read_settings, to_plain
 
 _GIVEN = PHASES.index("initial")
@@ -65,6 +64,7 @@ class Search:
     def __init__(self, *spaces: Any, seed: int = 0, **named: Any) -> None:
         self._whole = self._tree = merged(spaces, named)  # with nothing frozen, and as it is
         self._frozen: dict[Any, Any] = {}
+        self._changed: list[Any] = []  # keys under which candidates may have what is not allowed
         self._seed = seed
         self._space = known(self._tree)
         self._queue: list[Any] = []
@@ -118,6 +118,7 @@ class Search:
         tree = {**self._tree, name: value}
         space = known(tree)
         self._tree, self._space = tree, space
+        self._changed += [] if name in self._changed else [name]
         if any(isinstance(leaf, Parameter | Fidelity) for leaf in jax.tree.leaves(value)):
             self._whole = {**self._whole, name: value}
             self._frozen.pop(name, None)
@@ -290,6 +291,7 @@ class Search:
                 "direction": self._direction,
                 "runs": self._runs + len(self.results),
                 "frozen": [[to_plain(key), to_plain(x)] for key, x in self._frozen.items()],
+                "changed": [to_plain(key) for key in self._changed],
                 "queue": [_saved.plain_candidate(tree, each) for each in self._queue],
                 "trials": [_saved.plain_trial(tree, trial) for trial in self._trials],
                 "asker": None if asker is None else _saved.plain_asker(asker, self._asked),
@@ -342,6 +344,7 @@ class Search:
         ]
         for key, value in plain["frozen"]:
             self[from_plain(key)] = from_plain(value)
+        self._changed = [from_plain(key) for key in plain["changed"]]
         self._lead_all()
         self._queue = [_saved.read_candidate(tree, each) for each in plain["queue"]]
         if plain["asker"] is not None:
@@ -418,7 +421,7 @@ class Search:
             and np.isfinite(trial.value)
             and not self._sign * trial.value >= self._sign * self.best_value
         )
-        if better and all(equal(trial.params[key], own) for key, own in self._frozen.items()):
+        if better and all(allows(self._tree[key], trial.params[key]) for key in self._changed):
             self._leader = trial
 
     def _filled(self, candidate: Any) -> Any:

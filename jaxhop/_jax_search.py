@@ -106,6 +106,7 @@ def jax_session(
             aux=aux,
             materialised=max(objective.expanded, default=0),
             trouble=record.trouble,
+            evaluations=record.evaluations,
         )
 
     return Session(

@@ -14,7 +14,7 @@ from jaxhop._budget import format_seconds
 from jaxhop._history import Flat, History
 from jaxhop._result import Result, cell
 from jaxhop._trials import Report, Start
-from jaxhop.storage import Directory, to_plain
+from jaxhop.storage import Directory, StorageError, to_plain
 
 ARRAY = "in best.npz"
 """Key of what stands in `best.json` for an array of the other file."""
@@ -30,10 +30,14 @@ class Keeper:
         directory: where to.
         history: of the search.
         flat: turns a candidate into one value a name.
+
+    Attributes:
+        trouble: why a file could not be written, if one could not.
     """
 
     def __init__(self, directory: Directory, history: History, flat: Flat) -> None:
         self._directory, self._history, self._flat = directory, history, flat
+        self.trouble = ""
         self._written = -math.inf
         self._pending = False
 
@@ -69,7 +73,7 @@ class Keeper:
         """Writes all files once more."""
         reason = result.stop_reason
         self._best(result.best, result.best_value, result.evaluations, result.seconds, reason)
-        self._directory.write("summary.csv", summary(result).encode())
+        self._write("summary.csv", summary(result).encode())
         self._log(
             f"stopped by {result.stop_reason} after {result.evaluations:,} evaluations in"
             f" {format_seconds(result.seconds)}: best value {result.best_value!r}"
@@ -91,17 +95,30 @@ class Keeper:
             buffer = io.BytesIO()
             named = {f"array{number}": array for number, array in enumerate(arrays)}
             np.savez(buffer, allow_pickle=False, **named)
-            self._directory.write("best.npz", buffer.getvalue())
+            self._write("best.npz", buffer.getvalue())
             places = iter(named)
             others = jax.tree.map(
                 lambda leaf: {ARRAY: next(places)} if isinstance(leaf, np.ndarray) else leaf, best
             )
             written |= {"arrays": "best.npz", "params": to_plain(others, lossy=True)}
         text = json.dumps(written, indent=2, ensure_ascii=False, allow_nan=False)
-        self._directory.write("best.json", (text + "\n").encode())
+        self._write("best.json", (text + "\n").encode())
+
+    def _write(self, name: str, data: bytes) -> None:
+        if self.trouble:
+            return
+        try:
+            self._directory.write(name, data)
+        except StorageError as error:
+            self.trouble = str(error)
 
     def _log(self, line: str) -> None:
-        self._directory.log(line, time.strftime("%Y-%m-%d %H:%M:%S"))
+        if self.trouble:
+            return
+        try:
+            self._directory.log(line, time.strftime("%Y-%m-%d %H:%M:%S"))
+        except StorageError as error:
+            self.trouble = str(error)
 
 
 def summary(result: Result) -> str:

@@ -65,7 +65,7 @@ def load(dir: str | os.PathLike[str], space: Any = None) -> Result:
     table = PhaseTable(direction)
     history.append(found.report, found.numbers)
     table.recall(found.report, found.phases)
-    evaluations = sum(phase.evaluations for phase in table.phases())
+    evaluations = table.evaluations
     written = _best(path)
     over = bool(written.get("stopped")) and written["evaluations"] == evaluations
     rows = history.improvements

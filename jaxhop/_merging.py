@@ -1,9 +1,12 @@
-"""Dicts put together: spaces, and candidates of which a part is given."""
+"""Trees of spaces and of candidates: put together, and held against each other."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from jaxhop.space import Space
+import jax
+
+from jaxhop.space import Fidelity, Parameter, Space
+from jaxhop.space._check import equal
 
 
 def merged(spaces: tuple[Any, ...], named: dict[str, Any]) -> Any:
@@ -50,3 +53,25 @@ def over(base: Any, part: Any) -> Any:
         return part
     own = {key: over(base[key], part[key]) if key in base else part[key] for key in part}
     return {**base, **own}
+
+
+def allows(tree: Any, value: Any) -> bool:
+    """Whether a part of a candidate is what a part of a space allows.
+
+    Args:
+        tree: of parameters and constants.
+        value: what a candidate has in its place.
+
+    Returns:
+        False if a constant is another one, or a parameter does not allow its value.
+    """
+    leaves, structure = jax.tree.flatten(tree)
+    try:
+        for leaf, own in zip(leaves, structure.flatten_up_to(value), strict=True):
+            if isinstance(leaf, Parameter):
+                leaf.validate(own)
+            elif not isinstance(leaf, Fidelity) and not equal(leaf, own):
+                return False
+    except (ValueError, TypeError):
+        return False
+    return True

@@ -202,6 +202,7 @@ def python_session(
                     evaluations=budget.evaluations,
                     count_in_flight=options.count_in_flight,
                     rounds=asker.rounds,
+                    readable=asker.readable,
                     twice=options.duplicates,
                 )
                 stack.enter_context(contextlib.closing(book))

@@ -38,6 +38,7 @@ class Record:
 
     Attributes:
         lost: whether evaluations of before are missing.
+        evaluations: how many were made in all; None as long as nobody knows.
         trouble: why what was found could not be written down, if it could not.
     """
 
@@ -46,6 +47,7 @@ class Record:
         self._stand = stand
         self._direction = "max" if sign < 0 else "min"
         self.lost = False
+        self.evaluations: int | None = None
         self.trouble = ""
 
     def run(
@@ -70,7 +72,7 @@ class Record:
             if _hosts.is_first():
                 blocks = Blocks(self._directory.trials, self._space.shape)
                 stack.enter_context(contextlib.closing(blocks))
-            checkpoints = Checkpoints(self._directory.checkpoints)
+            checkpoints = self._directory.states()
             stack.callback(self._close, checkpoints)
             stand, earlier = self._recall(held, checkpoints)
             phases = PhaseTable(self._direction)
@@ -86,6 +88,7 @@ class Record:
             for report in run(held[0], budget, self._sign, why, stand, save):
                 if isinstance(report, Report):
                     phases.add(report)
+                    self.evaluations = report.evaluations
                     self._write(blocks, report, phases)
                 yield report
 
@@ -104,6 +107,10 @@ class Record:
         notes = checkpoints.skipped
         if found is None:
             stand = self._stand
+            before = read_blocks(self._directory.trials, None).evaluations
+            if before and self._directory.has_best:
+                again = f"`{self._directory.path}`: no state of the search is whole"
+                notes = (*notes, f"{again}, so {before:,} evaluations are made again")
         else:
             saved = jax.tree.unflatten(jax.tree.structure(like), found.leaves)
             carry = program.rounds.restored(saved)
@@ -113,10 +120,8 @@ class Record:
             lowest = math.inf if facts["lowest"] is None else facts["lowest"]
             stand = Stand(facts["evaluations"], facts["rounds"], lowest, facts["seconds"])
         written = read_blocks(self._directory.trials, self._space.shape, stand.evaluations)
-        self.lost = bool(written.notes) or written.evaluations != stand.evaluations
-        if self.lost and not written.notes:
-            missing = stand.evaluations - written.evaluations
-            notes = (*notes, f"the record of {missing:,} evaluations is missing")
+        self.lost = bool(written.notes)
+        self.evaluations = stand.evaluations
         report = blocks_report(written, self._sign, stand.seconds)
         numbers = written.numbers
         return stand, Earlier(report, (*notes, *written.notes), numbers, written.phases)

@@ -111,6 +111,11 @@ class PhaseTable:
         self._clock, self._not_finite = state["clock"], state["not_finite"]
 
     @property
+    def evaluations(self) -> int:
+        """How many were added."""
+        return int(self._evaluations.sum())
+
+    @property
     def state(self) -> dict[str, Any]:
         """What it knows, as JSON takes it."""
         return {
@@ -124,7 +129,7 @@ class PhaseTable:
     @property
     def nan_share(self) -> float:
         """Share of the evaluations that were NaN or infinite."""
-        return self._not_finite / max(1, int(self._evaluations.sum()))
+        return self._not_finite / max(1, self.evaluations)
 
     def phases(self) -> tuple[Phase, ...]:
         """The phases that had evaluations, in order.
@@ -269,8 +274,8 @@ class Result:
         values = self.history["value"]
         rows = self.history.stored
         rows = rows[self.history.usable[rows]]
-        if not len(rows):  # a point is too wide for the history
-            return [(self.best_value, self.best)]
+        if not len(rows):  # a point is too wide for the history, or there is no value at all
+            return [] if np.isnan(self.best_value) else [(self.best_value, self.best)]
         order = np.argsort(
             values[rows] if self.direction == "min" else -values[rows], kind="stable"
         )
@@ -325,7 +330,7 @@ class Result:
         lines = [
             f"Result: best value {self.best_value:.6g} ({self.direction}), "
             f"stopped by {self.stop_reason}",
-            f"best: {_summary(self.flat(self.best))}",
+            f"best: {'none' if self.best is None else _summary(self.flat(self.best))}",
             f"{self.evaluations:,} evaluations in {format_seconds(self.seconds)} "
             f"({format_rate(self.evaluations, self.seconds)}), "
             f"compiled in {format_seconds(self.compile_seconds)}",

@@ -48,7 +48,7 @@ from jaxhop._session import Session, follow
 from jaxhop.algorithms import Algorithm, Recipe, name_for
 from jaxhop.callbacks import Callbacks
 from jaxhop.space import Space, known
-from jaxhop.storage import Checkpoints, Directory, describe, signature
+from jaxhop.storage import Directory, describe, signature
 
 _MANY = 64  # candidates a round that a space of many weights would have
 
@@ -66,6 +66,7 @@ def search(
     dir: str | os.PathLike[str] | None = None,
     resume: bool | str = True,
     overwrite: bool = False,
+    checkpoint_every: float | timedelta | str | None = None,
     seed: int = 0,
     population: int | None = None,
     algorithm: str | Recipe | Algorithm = "auto",
@@ -131,6 +132,9 @@ def search(
             values in what was evaluated before.
         overwrite: whether to delete the search in `dir` and start anew. Only what a search wrote
             is deleted.
+        checkpoint_every: seconds, or text as for `runtime`, between two states of a JAX function's
+            search, or of one in rounds, that are written to `dir`. Default: so many that this
+            takes about 1 % of the time. A killed search makes again what came after the last one.
         seed: of everything random, at least 0.
         population: candidates a round. Default: evaluations / 300 as a power of two between 4 and
             256; without `evaluations`, 64 on a CPU and 1024 on an accelerator.
@@ -224,7 +228,9 @@ def search(
         count_in_flight=count_in_flight,
         grace=grace,
     )
-    place = parse_place(dir, resume, overwrite, evaluations_per_process, count_in_flight)
+    place = parse_place(
+        dir, resume, overwrite, checkpoint_every, evaluations_per_process, count_in_flight
+    )
     backend = parse_backend(backend, [name for name, value in given.items() if value is not None])
     if devices is not None:
         devices = parse_devices(devices)
@@ -374,7 +380,7 @@ def _called(
     if plan.algorithm is not None:
         best = [candidate for candidate, _ in plan.best_observed(len(beginning))]
         points = _points(space, [*best, *beginning])
-        kept = None if plan.directory is None else Checkpoints(plan.directory.checkpoints)
+        kept = None if plan.directory is None else plan.directory.states()
         asker = InRounds(plan.algorithm, space, population, seed, points, options.duplicates, kept)
     else:
         asker = memory.asker(space, seed, budget.evaluations, options.duplicates, traced)

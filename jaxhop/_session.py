@@ -47,6 +47,7 @@ class Found(NamedTuple):
         aux: what the objective returned beside the value, or None.
         materialised: how many low-rank matrices were written out.
         trouble: why not all of it could be written down, if it could not.
+        evaluations: how many were made. Default None: as many as were reported.
     """
 
     best: Any
@@ -56,6 +57,7 @@ class Found(NamedTuple):
     aux: Any = None
     materialised: int = 0
     trouble: str = ""
+    evaluations: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +135,8 @@ def follow(
         asked = ""
 
         def stops() -> str:
-            return asked or interrupt.asked
+            full = keeper is not None and keeper.trouble
+            return "disk" if full else asked or interrupt.asked
 
         ended: list[Any] = []
         with contextlib.closing(session.run(stops, listeners.each)) as reports:
@@ -142,7 +145,7 @@ def follow(
                     history.append(report.report, report.numbers)
                     phases.recall(report.report, report.phases)
                     if keeper is not None:
-                        keeper.goes_on(sum(phase.evaluations for phase in phases.phases()))
+                        keeper.goes_on(phases.evaluations)
                     for note in report.notes:
                         warnings.warn(note, RuntimeWarning, stacklevel=3)
                 elif isinstance(report, Report):
@@ -157,14 +160,15 @@ def follow(
         # Of a wide space there is no room for much else than the best: nothing else is held.
         del report, reports
         found = session.finish(ended.pop(), history)
-        if found.trouble:
-            warnings.warn(found.trouble, RuntimeWarning, stacklevel=3)
+        trouble = found.trouble or ("" if keeper is None else keeper.trouble)
+        if trouble:
+            warnings.warn(trouble, RuntimeWarning, stacklevel=3)
         result = Result(
             best=found.best,
             best_value=found.best_value,
             history=history,
             stop_reason=found.stop_reason,  # pyright: ignore[reportArgumentType]
-            evaluations=sum(phase.evaluations for phase in phases.phases()),
+            evaluations=phases.evaluations if found.evaluations is None else found.evaluations,
             seconds=found.seconds,
             compile_seconds=session.compile_seconds,
             nan_share=phases.nan_share,

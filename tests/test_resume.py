@@ -91,7 +91,6 @@ CASES = {
     "no surrogate": (smooth, SPACE, {"surrogate": False}),
     "maximised": (smooth, SPACE, {"surrogate": False, "direction": "max"}),
     "conditional": (branches, CONDITIONAL, {}),
-    "population": (smooth, SPACE, {"population": 5}),
     "fidelity": (trained, FIDELITY, {}),
     "pruned": (growing, SPACE, {"pruner": jaxhop.pruners.MedianPruner()}),
     "python values": (tour, TOURS, {}),
@@ -126,7 +125,7 @@ def test_stopped_at_any_evaluation(tmp_path_factory, name, calls):
     shutil.rmtree(place)
 
 
-@pytest.mark.parametrize("name", ["surrogate", "no surrogate", "population"])
+@pytest.mark.parametrize("name", ["surrogate", "no surrogate"])
 def test_asked_to_stop_at_an_evaluation(tmp_path, name):
     fn, space, options = CASES[name]
     settings = {"evaluations": TOTAL, "seed": 3, "dir": tmp_path, **options}
@@ -141,7 +140,7 @@ def test_asked_to_stop_at_an_evaluation(tmp_path, name):
     assert_same(result, never_stopped(name))
 
 
-@pytest.mark.parametrize("name", ["surrogate", "population", "used up"])
+@pytest.mark.parametrize("name", ["surrogate", "used up"])
 def test_the_same_total_does_nothing(tmp_path, name):
     fn, space, options = CASES[name]
     settings = {"evaluations": TOTAL, "seed": 3, "dir": tmp_path, **options}
@@ -210,6 +209,18 @@ def test_trials_that_failed_are_not_repeated(tmp_path):
     result = jaxhop.search(counted, SPACE, evaluations=20, **settings)
     assert "failed" in result.history["status"]
     assert_same(result, whole)
+
+
+def test_candidates_in_rounds(tmp_path):
+    options = {"population": 5, "evaluations": TOTAL, "seed": 3, "backend": "python"}
+    whole = jaxhop.search(Counted(smooth), SPACE, **options)
+    for number in (12, 4):  # within a round
+        stopped_at(smooth, number, SPACE, dir=tmp_path, **options)
+    counted = Counted(smooth)
+    assert_same(jaxhop.search(counted, SPACE, dir=tmp_path, **options), whole)
+    assert counted.calls == TOTAL - 16
+    assert_same(jaxhop.search(counted, SPACE, dir=tmp_path, **options), whole)
+    assert counted.calls == TOTAL - 16
 
 
 def test_a_vectorized_objective(tmp_path):

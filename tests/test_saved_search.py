@@ -114,6 +114,29 @@ def test_a_model_goes_on_as_well(tmp_path):
     assert loaded.ask(2) == search.ask(2)
 
 
+def test_nothing_is_given_out_twice(tmp_path):
+    search = Search(n=jaxhop.int(0, 2), flag=jaxhop.bool())
+    first = search.ask(4)
+    search.tell(first[:2], [0.5, 0.2])
+    loaded = again(search, tmp_path / "a.json")
+    rest = loaded.ask(6)
+    assert len(rest) == 2 and len({repr(each) for each in (*first, *rest)}) == 6
+
+
+def test_rungs_go_on_as_well(tmp_path):
+    search = Search(SPACES["fidelity"])
+
+    def loop(each, number):
+        asked = [each.ask(1)[0] for _ in range(number)]
+        run(each, number, lambda params: params["x"] / params["epochs"])
+        return asked
+
+    loop(search, 4)
+    loaded = again(search, tmp_path / "a.json")
+    assert loop(search, 6) == loop(loaded, 6)
+    assert candidates(search) == candidates(loaded)
+
+
 def test_runs_go_on_as_well(tmp_path):
     search = Search(SPACE)
     run(search, 20)
@@ -177,7 +200,7 @@ def test_parameters_in_place_of_others_are_searched_and_saved(tmp_path):
     run(search, 4)
     search["net"] = {"n": 3, "word": jaxhop.choice("b", "c")}
     run(search, 4)
-    assert search.best is not None and search.best["net"]["n"] == 3
+    assert search.best["net"]["n"] == 3 and search.best["net"]["word"] != "a"
     loaded = again(search, tmp_path / "a.json")
     assert shown(loaded) == shown(search) and loaded.best == search.best
     assert loaded.ask(2) == search.ask(2)

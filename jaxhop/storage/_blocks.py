@@ -32,7 +32,7 @@ _COLUMNS = {
     "accepted": np.bool_,
     "improved": np.bool_,
 }
-_ALL = 18  # all of the first 2**18 evaluations are kept
+_ALL = 17  # all of the first 2**17 evaluations are kept: more than a history holds
 _POINT_BYTES = 2**16  # a wider point is in the checkpoints and in `best.npz` alone
 _ALL_BYTES = 2**23  # of points; when there are more, only those of improvements are kept
 
@@ -64,7 +64,7 @@ class Written(NamedTuple):
 class Blocks:
     """Writes reports, one transaction each.
 
-    All of the first 262,144 evaluations are kept; after that every improvement, and of the others
+    All of the first 131,072 evaluations are kept; after that every improvement, and of the others
     every 2nd, then, with each doubling of their number, every 4th, 8th and so on. Points are kept
     of all of these up to 8 MiB, and then of the improvements; wider ones than 64 KiB never.
 
@@ -160,16 +160,19 @@ def read_blocks(path: Path, like: Any, until: int | None = None) -> Written:
             ).fetchall()
     finally:
         connection.close()
-    rows = [row for row in rows if until is None or row[0] < until]
-    whole = [row for row in rows if _whole(row)]
-    notes = ()
-    if lost := sum(row[1] - row[0] for row in rows) - sum(row[1] - row[0] for row in whole):
-        notes = (f"`{path}`: the record of {lost:,} evaluations is damaged and left out",)
+    whole = [row for row in rows if _whole(row) and (until is None or row[0] < until)]
     cuts: list[Any] = [
         row if until is None or row[1] <= until
         else (row[0], until, *_cut(row, row[0], until, packing.size), *row[6:])
         for row in whole
     ]  # fmt: skip
+    known = sum(row[1] - row[0] for row in cuts)
+    last = cuts[-1][1] if cuts else 0
+    expected = until if until is not None else last
+    notes = ()
+    if known != expected or (until is None and len(whole) < len(rows)):
+        lost = f"{expected - known:,} " if expected > known else "the last "
+        notes = (f"`{path}`: the record of {lost}evaluations is damaged or missing",)
     blocks = [_unpacked(row[3], row[2]) for row in cuts]
     offsets = np.cumsum([0, *(row[2] for row in cuts)])[:-1]
     kept = [np.frombuffer(row[4], np.int64) + at for row, at in zip(cuts, offsets, strict=True)]
@@ -186,7 +189,7 @@ def read_blocks(path: Path, like: Any, until: int | None = None) -> Written:
         kept=np.concatenate(kept or [np.empty(0, np.int64)]),
         points=packing.unpack([points[at : at + each] for at in range(0, len(points), each)]),
         phases=json.loads(cuts[-1][6]) if cuts else None,
-        evaluations=cuts[-1][1] if cuts else 0,
+        evaluations=last,
         seconds=cuts[-1][7] if cuts else 0.0,
         notes=notes,
     )

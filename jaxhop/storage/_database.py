@@ -71,9 +71,12 @@ def read(path: Path) -> sqlite3.Connection:
     """
     with sentences(path):
         if not path.exists():
-            raise StorageError(f"`{path}` is missing, and with it the record of the evaluations.")
+            raise StorageError(
+                f"`{path}` is missing, and with it the record of the evaluations. Put it back."
+            )
+        way = "immutable=1" if _is_still(path) else "mode=ro"
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", timeout=_WAIT_SECONDS, uri=True
+            f"{path.absolute().as_uri()}?{way}", timeout=_WAIT_SECONDS, uri=True
         )
         try:
             _check(connection, path)
@@ -107,9 +110,19 @@ def sentences(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise _said(path, str(error)) from error
+        raise _said(path, str(error)) from None
     except OSError as error:
         raise StorageError(f"`{path}`: {error.strerror or error}. Choose another `dir`.") from None
+
+
+def _is_still(path: Path) -> bool:
+    """Whether nobody writes: whoever does keeps a write-ahead log beside the file.
+
+    Then no lock is needed to read, and no file is made for one.
+    """
+    with open(path, "rb") as file:
+        modes = file.read(20)[18:]
+    return modes == b"\2\2" and not path.with_name(f"{path.name}-wal").exists()
 
 
 def _said(path: Path, text: str) -> StorageError:

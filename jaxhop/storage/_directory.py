@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxhop._version import __version__
+from jaxhop.storage._checkpoints import Checkpoints
 from jaxhop.storage._differences import additions, differences
 from jaxhop.storage._errors import StorageError, StorageFull
 from jaxhop.storage._orbax import PREFIX
@@ -38,6 +39,7 @@ class Directory:
         settings: what is written in `space.json`.
         notes: what whoever searches should know.
         fresh: whether the search begins here.
+        every: seconds between two checkpoints; None for as many as cost little.
         extended: description of the space before parameters were added, if some are.
     """
 
@@ -45,6 +47,7 @@ class Directory:
         self.path, self.settings = path, settings
         self.notes: tuple[str, ...] = ()
         self.fresh = False
+        self.every: float | None = None
         self.extended: Any = None
 
     @property
@@ -53,9 +56,13 @@ class Directory:
         return self.path / _TRIALS
 
     @property
-    def checkpoints(self) -> Path:
-        """Where the states of searches in rounds are."""
-        return self.path / _CHECKPOINTS
+    def has_best(self) -> bool:
+        """Whether the best candidate was ever written."""
+        return (self.path / "best.json").exists()
+
+    def states(self) -> Checkpoints:
+        """The checkpoints of a search in rounds; to be closed."""
+        return Checkpoints(self.path / _CHECKPOINTS, every=self.every)
 
     def log(self, line: str, stamp: str) -> None:
         """Adds a line to `log`.
@@ -110,12 +117,13 @@ def open_directory(
     place = Path(path)
     with said(place):
         place.mkdir(parents=True, exist_ok=True)
+        before = {each.name for each in place.iterdir()}
         notes = _delete(place) if overwrite else ()
         found = [each.name for each in place.iterdir()]
     known = {*_WRITTEN, _CHECKPOINTS, "config.yaml"}
     strangers = sorted(name for name in found if name not in known and not _HALF.fullmatch(name))
     own = {_SPACE, _TRIALS} & set(found)
-    if strangers and not own:
+    if strangers and not before & {_SPACE, _TRIALS}:
         raise StorageError(
             f"`dir={str(place)!r}`: it holds {_listed(strangers)}, and no search. Choose an empty"
             " directory, or one that is not there."
@@ -125,17 +133,15 @@ def open_directory(
     if not own:
         directory.fresh = _create(place, directory.settings)
     elif _SPACE not in found:
-        raise StorageError(
-            f"`{place / _SPACE}` is missing, so nobody can tell what was searched. Put it back,"
-            " or say `overwrite=True` to start anew."
-        )
+        raise _nameless(place)
     if not directory.fresh:
         old = read_settings(place)
         # Whoever was killed, or has just begun, has nothing to miss.
-        if _TRIALS not in found and {"best.json", "summary.csv", _CHECKPOINTS} & set(found):
+        empty = _TRIALS not in found or not directory.trials.stat().st_size
+        if empty and {"best.json", "summary.csv", _CHECKPOINTS} & set(found):
             raise StorageError(
-                f"`{place / _TRIALS}` is missing, and with it the record of the evaluations. Put"
-                " it back, or say `overwrite=True` to start anew."
+                f"`{place / _TRIALS}` is missing or empty, and with it the record of the"
+                " evaluations. Put it back, or say `overwrite=True` to start anew."
             )
         if _compare(place, old, settings, extend):
             directory.extended = old["space"]
@@ -160,7 +166,11 @@ def read_settings(path: Path) -> dict[str, Any]:
         try:
             found = json.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise StorageError(f"`dir={str(path)!r}`: there is no search in it.") from None
+            if (path / _TRIALS).exists():
+                raise _nameless(path) from None
+            raise StorageError(
+                f"`dir={str(path)!r}`: there is no search in it. Give the directory of one."
+            ) from None
         except ValueError:
             found = None
     known = {"version": int, "space": object, "direction": str, "objective": str, "seed": int}
@@ -197,6 +207,13 @@ def said(path: Path) -> Iterator[None]:
         raise StorageError(
             f"`dir={str(path)!r}`: {error.strerror or error}. Choose another directory."
         ) from error
+
+
+def _nameless(path: Path) -> StorageError:
+    return StorageError(
+        f"`{path / _SPACE}` is missing, so nobody can tell what was searched. Put it back, or say"
+        " `overwrite=True` to start anew."
+    )
 
 
 def _create(path: Path, settings: dict[str, Any]) -> bool:

@@ -22,6 +22,7 @@ from jaxhop.storage._trial_rows import (
     ASKED,
     COLUMNS,
     ENDED,
+    UNKNOWN,
     Past,
     asked,
     ended,
@@ -36,6 +37,7 @@ KEPT = "CREATE TABLE IF NOT EXISTS kept (handle BLOB PRIMARY KEY, data TEXT NOT 
 
 _POINT_BYTES = 2**16  # of those that come in rounds, wider ones are kept if they are the best
 _READABLE_BYTES = 4096  # candidates of wider points are not written as text, too
+_SUM = COLUMNS.count(",")
 _NEXT = "(SELECT COALESCE(MAX(ended), -1) + 1 FROM trial)"
 _LOOK_SECONDS = 1.0  # between looks for the trials of the dead
 
@@ -51,6 +53,7 @@ class Ledger:
         count_in_flight: whether trials under way anywhere count as evaluations.
         rounds: whether candidates come in rounds: then they are written when they have ended, and
             one process searches.
+        readable: from a row to its candidate as people know it. Default: it has it.
         twice: whether equal candidates may be evaluated more than once.
 
     Attributes:
@@ -76,10 +79,11 @@ class Ledger:
         evaluations: int | None = None,
         count_in_flight: bool = True,
         rounds: bool = False,
+        readable: Callable[[Row], Any] = lambda row: row.candidate,
         twice: bool = False,
     ) -> None:
         self._path, self._store, self._rounds, self._twice = path, store, rounds, twice
-        self._packing = Packing(like)
+        self._packing, self._readable = Packing(like), readable
         self._evaluations, self._count_in_flight = evaluations, count_in_flight
         self._connection = connect(path, f"{TRIALS};{KEPT};{SEATS}")
         self._execute = self._connection.execute
@@ -89,11 +93,13 @@ class Ledger:
         except BaseException:
             self._connection.close()
             raise
-        last = self._execute("SELECT COALESCE(MAX(seconds), 0) FROM trial").fetchone()[0]
+        last = self._execute(
+            "SELECT COALESCE(MAX(seconds), 0) FROM trial WHERE typeof(seconds) = 'real'"
+        ).fetchone()[0]
         self.seat, self.seconds = taken.number, max(taken.seconds, last)
-        self.memo: dict[str, Any] = json.loads(taken.notes) if taken.notes else {}
+        self.memo: dict[str, Any] = {} if taken.notes is None else json.loads(taken.notes)
         self._by = time.time_ns() // 1000 * 1024 + taken.number  # tells who ended a trial
-        self.notes: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = taken.lost
         self._version = -1
         self._seen = self._claimed = -1  # the last trial of others that ended, that was claimed
         self._saved, self._loaded = 0, -1  # values of the store
@@ -113,14 +119,7 @@ class Ledger:
             rows = self._execute(
                 f"SELECT {COLUMNS}, ended FROM trial WHERE ended IS NOT NULL ORDER BY ended"
             ).fetchall()
-            if broken := [row[0] for row in rows if not whole(row)]:
-                self.notes = (
-                    f"`{self._path}`: {len(broken):,} of {len(rows):,} trials are damaged, and"
-                    " count as not evaluated",
-                )
-                for number in broken:
-                    self._execute("DELETE FROM trial WHERE id=?", (number,))
-                rows = [row for row in rows if row[0] not in set(broken)]
+            rows = self._sound(rows)
             self._seen = rows[-1][-1] if rows else -1
             self._count()
         return past([row[:-1] for row in rows], self._packing)
@@ -160,7 +159,7 @@ class Ledger:
         """
         if self._packing.size <= _READABLE_BYTES:
             for row in rows:
-                row.text = json.dumps(to_plain(row.candidate, lossy=True), allow_nan=False)
+                row.text = json.dumps(to_plain(self._readable(row), lossy=True), allow_nan=False)
         if self._rounds:
             return list(rows), []
         with sentences(self._path), transaction(self._connection):
@@ -180,9 +179,10 @@ class Ledger:
                 ]
             self._save()
             for row in chosen:
+                before = asked(row, self._packing.pack(row.point))
                 found = self._execute(
-                    f"INSERT INTO trial (seat, {ASKED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (self.seat, *asked(row, self._packing.pack(row.point))),
+                    f"INSERT INTO trial (seat, sum, {ASKED}) VALUES ({', '.join('?' * 11)})",
+                    (self.seat, total((*before, *UNKNOWN)), *before),
                 )
                 row.id = self._claimed = found.lastrowid or -1
             self._seats.note(seconds, json.dumps(memo))
@@ -276,11 +276,26 @@ class Ledger:
     def _taken_over(self, seats: list[int]) -> list[Row]:
         where = f"ended IS NULL AND seat IN ({', '.join(map(str, seats))})"
         rows = self._execute(f"SELECT {COLUMNS} FROM trial WHERE {where} ORDER BY id").fetchall()
+        rows = self._sound(rows)
         self._execute(f"UPDATE trial SET seat=? WHERE {where}", (self.seat,))
         self._load()
         self._count()
         found = past(rows, self._packing)
         return [found.row(at) for at in range(len(rows))]
+
+    def _sound(self, rows: list[tuple]) -> list[tuple]:
+        """Rows that are as they were written; the others are deleted, and evaluated again."""
+        broken = [row[0] for row in rows if not whole(row[: _SUM + 1])]
+        if not broken:
+            return rows
+        self.notes = (
+            *self.notes,
+            f"`{self._path}`: {len(broken):,} of {len(rows):,} trials are damaged, and count as"
+            " not evaluated",
+        )
+        for number in broken:
+            self._execute("DELETE FROM trial WHERE id=?", (number,))
+        return [row for row in rows if row[0] not in set(broken)]
 
     def _save(self) -> None:
         """Writes the values that are new in the store."""
@@ -360,6 +375,7 @@ def read_trials(path: Path, like: Any, store: Store | None) -> tuple[Past, float
                 f"SELECT {COLUMNS} FROM trial WHERE ended IS NOT NULL ORDER BY ended"
             ).fetchall()
             seconds = connection.execute("SELECT MAX(seconds) FROM trial").fetchone()[0] or 0.0
+            seconds = seconds if isinstance(seconds, float) else 0.0
             kept = connection.execute("SELECT handle, data FROM kept").fetchall()
     finally:
         connection.close()

@@ -7,8 +7,9 @@ import sqlite3
 import threading
 import time
 import uuid
+import zlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxhop.storage._database import sentences, transaction
 from jaxhop.storage._errors import StorageError
@@ -35,11 +36,13 @@ class Taken(NamedTuple):
         number: of the seat, from 0.
         seconds: how long the search has run.
         notes: what whoever sat there last had noted, or None.
+        lost: what of that is damaged.
     """
 
     number: int
     seconds: float
     notes: str | None
+    lost: tuple[str, ...] = ()
 
 
 class Seats:
@@ -102,9 +105,13 @@ class Seats:
                 " pid=excluded.pid, born=excluded.born, beat=excluded.beat",
                 (number, self._owner, this_host(), os.getpid(), born(os.getpid()), time.time()),
             )
-            seconds = max([row[6] for row in rows], default=0.0)
-            notes = [row[7] for row in rows if row[0] == number]
-            return Taken(number, seconds, notes[0] if notes else None)
+            seconds = max([row[6] for row in rows if isinstance(row[6], float)], default=0.0)
+            notes = next((row[7] for row in rows if row[0] == number), None)
+            if notes is None:
+                return Taken(number, seconds, None)
+            found = _unsealed(notes)
+            lost = f"`{self._path}`: what process {number} had learned is damaged and left out"
+            return Taken(number, seconds, found, () if found is not None else (lost,))
 
     def held(self) -> bool:
         """Whether the seat is still this process's own; to be asked in a transaction."""
@@ -127,7 +134,7 @@ class Seats:
         self._connection.execute(
             "UPDATE seat SET beat=?, seconds=?, notes=COALESCE(?, notes)"
             " WHERE number=? AND owner=?",
-            (time.time(), seconds, notes, self.number, self._owner),
+            (time.time(), seconds, _sealed(notes), self.number, self._owner),
         )
 
     def leave(self) -> None:
@@ -147,6 +154,8 @@ class Seats:
 
     def _lives(self, row: tuple) -> bool:
         _, owner, host, pid, since, beat, *_ = row
+        if not isinstance(beat, float) or not isinstance(pid, int):  # damaged
+            return False
         if owner is None or owner == self._owner or time.time() - beat > self._lease:
             return owner == self._owner
         return host != this_host() or born(pid) == since
@@ -160,6 +169,17 @@ class Seats:
                     connection.execute(
                         "UPDATE seat SET beat=? WHERE owner=?", (time.time(), self._owner)
                     )
+
+
+def _sealed(notes: str | None) -> str | None:
+    """Notes with a checksum before them."""
+    return None if notes is None else f"{zlib.crc32(notes.encode()):08x} {notes}"
+
+
+def _unsealed(sealed: Any) -> str | None:
+    """The notes again, None if they are not as they were written."""
+    notes = sealed[9:] if isinstance(sealed, str) else None
+    return notes if _sealed(notes) == sealed else None
 
 
 def this_host() -> str:

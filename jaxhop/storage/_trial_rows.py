@@ -118,20 +118,24 @@ def asked(row: Row, point: bytes | None) -> tuple:
         point,
         row.text,
         PHASES[row.phase],
-        float(row.temperature),
+        float(row.temperature) + 0.0,  # SQLite has no -0.0
         int(row.turn),
         int(row.index),
         int(row.full),
-        float(row.progress),
+        float(row.progress) + 0.0,
     )
 
 
 def ended(outcome: Outcome, status: str, seconds: float) -> tuple:
     """What is written of a trial after it; see `ENDED`. A column has no NaN: it is NULL there."""
     numbers = (outcome.value, outcome.cost, seconds, outcome.seconds)
-    plain = (None if math.isnan(each) else float(each) for each in numbers)
+    plain = (None if math.isnan(each) else float(each) + 0.0 for each in numbers)
     curve = np.asarray(outcome.curve, np.float64).tobytes()
     return status, *plain, int(outcome.worker), curve
+
+
+UNKNOWN = (None,) * len(ENDED.split(","))
+"""What stands in the columns of `ENDED` before the trial has."""
 
 
 def total(columns: Sequence[Any]) -> int:
