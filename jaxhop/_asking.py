@@ -1,7 +1,7 @@
 """Where the candidates of a Python objective come from, and where their values go."""
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import jax
@@ -46,8 +46,13 @@ class Asker(Protocol):
         """Ends what it writes down; may be called more than once."""
         ...
 
-    def first(self, candidates: Sequence[Any]) -> list[Row]:
-        """Rows of candidates to begin with; none where they are part of the first round."""
+    def first(self, candidates: Sequence[Any], known: Container[bytes] = ()) -> list[Row]:
+        """Rows of candidates to begin with; none where they are part of the first round.
+
+        Args:
+            candidates: whole candidates; None stands for the space's own.
+            known: keys of those that were evaluated, or handed out, before.
+        """
         ...
 
     def prepare(self) -> None:
@@ -290,17 +295,18 @@ class OneByOne:
         total = None if evaluations is None else int(self.state.told) + evaluations
         self._algorithm = sequential(self._space, evaluations=total)
 
-    def first(self, candidates: Sequence[Any]) -> list[Row]:
+    def first(self, candidates: Sequence[Any], known: Container[bytes] = ()) -> list[Row]:
         """Rows of candidates that the user or the space gave.
 
         Args:
             candidates: whole candidates; None stands for the space's own.
+            known: keys of those that are not new, be duplicates allowed or not.
 
         Returns:
             One row for each that is new.
         """
         rows = [self.row(given, _INITIAL) for given in candidates]
-        rows = [row for row in rows if self.tried.new(row.key)]
+        rows = [row for row in rows if row.key not in known and self.tried.new(row.key)]
         self._out |= {id(row): row for row in rows}
         return rows
 

@@ -181,7 +181,8 @@ class _Trials:
             self._recall(past)
         # What was under way is written down already.
         known = [row for row in first if row.id >= 0]
-        rows, _ = book.claim([row for row in first if row.id < 0], book.seconds, asker.memo)
+        rows, taken = book.claim([row for row in first if row.id < 0], book.seconds, asker.memo)
+        asker.taken(taken)
         self._queue = deque([*known, *rows])
 
     @property
@@ -311,7 +312,7 @@ class _Trials:
     def _recall(self, past: Past) -> None:
         """Takes in what ended before."""
         self._submitted = self._finished = self._reported = len(past.value)
-        self._cost = float(np.nansum(past.cost))
+        self._cost = sum(past.cost[~np.isnan(past.cost)].tolist())  # one by one, as they came
         recent = past.duration[-_RECENT:]
         self._durations.extend(recent[np.isfinite(recent)].tolist())
         best = self._rules.sign * np.where(np.isfinite(past.value), past.value, np.inf)

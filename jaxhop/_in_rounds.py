@@ -1,7 +1,7 @@
 """Candidates of a Python objective from an algorithm that works in rounds."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -119,7 +119,7 @@ class InRounds:
     def taken(self, keys: Sequence[bytes]) -> None:
         """Nobody else evaluates candidates of a round."""
 
-    def first(self, candidates: Sequence[Any]) -> list[Row]:
+    def first(self, candidates: Sequence[Any], known: Container[bytes] = ()) -> list[Row]:
         """They are part of the first round; see `Asker.first`."""
         return []
 

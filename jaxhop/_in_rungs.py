@@ -1,6 +1,6 @@
 """Candidates of a Python objective with a fidelity: many evaluated a little, few in full."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,10 +100,10 @@ class InRungs(OneByOne):
     def expect(self, evaluations: int | None) -> None:
         """How long the search will be is taken from its progress: each rung sees a part."""
 
-    def first(self, candidates: Sequence) -> list[Row]:
+    def first(self, candidates: Sequence, known: Container[bytes] = ()) -> list[Row]:
         """Rows of the candidates to begin with; see `OneByOne.first`."""
         self._rungs, self._ids = np.array([self._first]), np.array([-1])
-        return super().first(candidates)
+        return super().first(candidates, known)
 
     def tell(self, rows: Sequence[Row], values: np.ndarray) -> np.ndarray:
         """Takes in values; see `Asker.tell`."""

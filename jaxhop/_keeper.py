@@ -47,14 +47,17 @@ class Keeper:
         for note in self._directory.notes:
             self._log(note)
 
-    def goes_on(self, evaluations: int) -> None:
+    def goes_on(self, evaluations: int, again: int) -> None:
         """Notes what was evaluated before.
 
         Args:
             evaluations: how many are known.
+            again: how many after these are made again.
         """
         if evaluations:
             self._log(f"goes on after {evaluations:,} evaluations")
+        if again:
+            self._log(f"{again:,} evaluations that followed are made again")
 
     def on_round(self, report: Report) -> None:
         """Writes the best candidate if it is new, once a second at most."""

@@ -213,7 +213,7 @@ def python_session(
                 yield Earlier(past_report(past, accepted, sign, book.seconds), lost)
                 first = asker.reopen(book.own())
             known = {row.key for row in first}.union(past.keys if past is not None else ())
-            first += [row for row in asker.first(beginning) if row.key not in known]
+            first += asker.first(beginning, known)
             yield from run_trials(asker, first, made, rules, stops, book, past, leader)
 
     def finish(ended: Ended, history: History) -> Found:

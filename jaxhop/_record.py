@@ -105,9 +105,9 @@ class Record:
                 f" population ({error}). Give the same ones, or choose another directory."
             ) from None
         notes = checkpoints.skipped
+        before = read_blocks(self._directory.trials, None).evaluations
         if found is None:
             stand = self._stand
-            before = read_blocks(self._directory.trials, None).evaluations
             if before and self._directory.has_best:
                 again = f"`{self._directory.path}`: no state of the search is whole"
                 notes = (*notes, f"{again}, so {before:,} evaluations are made again")
@@ -123,8 +123,9 @@ class Record:
         self.lost = bool(written.notes)
         self.evaluations = stand.evaluations
         report = blocks_report(written, self._sign, stand.seconds)
-        numbers = written.numbers
-        return stand, Earlier(report, (*notes, *written.notes), numbers, written.phases)
+        again = max(0, before - stand.evaluations)
+        notes = (*notes, *written.notes)
+        return stand, Earlier(report, notes, written.numbers, written.phases, again)
 
     def _write(self, blocks: Blocks | None, report: Report, phases: PhaseTable) -> None:
         if blocks is None or self.trouble:

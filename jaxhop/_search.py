@@ -266,6 +266,7 @@ def search(
             "objective": signature(fn),
             "seed": seed,
             "backend": "python" if objective is None else "jax",
+            "rounds": rounds,
         }
         settings |= {} if population is None else {"population": width}
         directory = place.open(settings, {"population": width, "rows": not compiled})

@@ -28,12 +28,14 @@ class Earlier(NamedTuple):
         notes: what was lost of them.
         numbers: int64[n], which evaluations these are. Default None: all, from 0 on.
         phases: the table of phases, where these are not all. Default None: it is made of them.
+        again: how many evaluations after these are written down, and made again.
     """
 
     report: Report
     notes: tuple[str, ...] = ()
     numbers: np.ndarray | None = None
     phases: dict[str, Any] | None = None
+    again: int = 0
 
 
 class Found(NamedTuple):
@@ -145,7 +147,7 @@ def follow(
                     history.append(report.report, report.numbers)
                     phases.recall(report.report, report.phases)
                     if keeper is not None:
-                        keeper.goes_on(phases.evaluations)
+                        keeper.goes_on(phases.evaluations, report.again)
                     for note in report.notes:
                         warnings.warn(note, RuntimeWarning, stacklevel=3)
                 elif isinstance(report, Report):

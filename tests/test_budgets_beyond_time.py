@@ -1,4 +1,4 @@
-"""Budgets of cost and patience: what is reached first ends the search, and how far it runs over."""
+"""Budgets of cost and patience: what is reached first ends a search, and how far it runs over."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -92,7 +92,7 @@ def test_dicts_that_say_something_else_are_refused(returned, message):
 
 
 def test_a_budget_of_cost_needs_to_know_it():
-    with pytest.raises(TypeError, match='Return `{"value": value, "cost": cost}`'):
+    with pytest.raises(TypeError, match=r'Return `\{"value": value, "cost": cost\}`'):
         search(loss, cost=3)
 
 
@@ -120,6 +120,14 @@ def test_cost_is_remembered(tmp_path_factory, number):
     assert counted.calls == 0 and again.stop_reason == "cost"
     more = search(counted, cost=2.05, dir=place)
     assert counted.calls == more.evaluations - whole.evaluations > 3
+
+
+def test_cost_adds_up_alike_when_a_search_goes_on(tmp_path):
+    """A sum of tenths depends on its order."""
+    whole = search(priced, cost=0.8)
+    stopped_at(priced, 8, SPACE, cost=0.8, dir=tmp_path, **USUAL)
+    again = search(Counted(priced), cost=0.8, dir=tmp_path)
+    assert again.evaluations == whole.evaluations
 
 
 def test_workers_tell_cost_and_run_over_by_what_was_under_way():

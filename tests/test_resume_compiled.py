@@ -17,12 +17,14 @@ SPACE = {
     "x": jaxhop.float(-1, 1, shape=(3,)),
     "n": jaxhop.int(1, 9),
     "kind": jaxhop.choice("a", "b"),
+    "order": jaxhop.permutation(6),
 }
 WIDE = {"x": jaxhop.float(-1, 1, shape=(20_000,)), "n": jaxhop.int(1, 9)}
 
 
 def smooth(params):
     value = jnp.sum((params["x"] - 0.3) ** 2) + abs(params["n"] - 4) / 9
+    value += jnp.abs(params["order"] - jnp.arange(6)).sum() / 9
     return value + jnp.where(params["kind"] == "b", 0.5, 0.0)
 
 
@@ -38,18 +40,11 @@ def gradient(params):
     return jnp.mean((params["x"] - 0.3) ** 2)
 
 
-def tour(params):
-    order = params["order"]
-    return jnp.sum(jnp.abs(order - jnp.roll(order, 1)).astype(jnp.float32) ** 0.5)
-
-
 CASES = {
-    "small": (smooth, SPACE, {}),
-    "maximised": (lambda params: -smooth(params), SPACE, {"direction": "max"}),
+    "small": (lambda params: -smooth(params), SPACE, {"direction": "max"}),
     "wide": (wide, WIDE, {"algorithm": jaxhop.algorithms.annealed_mcmc()}),
     "random": (noisy, {"x": SPACE["x"]}, {}),
     "gradient": (gradient, {"x": WIDE["x"]}, {"algorithm": jaxhop.algorithms.search_gradient()}),
-    "permutation": (tour, {"order": jaxhop.permutation(12)}, {}),
 }
 COMMON = {"population": 20, "evaluations": 130, "seed": 5, "progress": False}
 
@@ -103,7 +98,7 @@ def test_stopped_at_any_step(tmp_path, monkeypatch, stops, name):
 
     monkeypatch.setattr(_record.Record, "_save", saved)
     before = 0
-    for visit in (4, 9):
+    for visit in (4, 9) if name == "small" else (8,):
         stops(visit)
         stopped = jaxhop.search(fn, space, dir=tmp_path, **COMMON, **options)
         assert stopped.stop_reason == "interrupted"
@@ -127,13 +122,11 @@ def test_the_same_total_does_nothing_and_a_larger_one_the_difference(tmp_path):
     assert_same(again, first)
     more = {**COMMON, "evaluations": 300}
     longer = jaxhop.search(smooth, SPACE, dir=tmp_path, callbacks=[seen.append], **more)
-    assert [report.first for report in seen][0] == 130 and seen[-1].evaluations == 300
+    assert seen[0].first == 130 and seen[-1].evaluations == 300
     assert longer.evaluations == 300
     np.testing.assert_array_equal(longer.history["value"][:130], first.history["value"])
     assert longer.best_value <= first.best_value
     assert sum(phase.evaluations for phase in longer.phases) == 300
-    fewer = jaxhop.search(smooth, SPACE, dir=tmp_path, **COMMON)
-    assert_same(fewer, longer)
 
 
 def test_runtime_is_remembered(tmp_path):
@@ -142,9 +135,7 @@ def test_runtime_is_remembered(tmp_path):
     again = jaxhop.search(smooth, SPACE, **settings)
     assert again.stop_reason == "runtime" and again.best_value == first.best_value
     assert again.evaluations == first.evaluations
-    longer = jaxhop.search(smooth, SPACE, **{**settings, "runtime": 0.8})
-    assert longer.evaluations > first.evaluations and 0.5 < longer.seconds < 1.2
-    assert np.all(np.diff(longer.history["seconds"]) >= 0)
+    np.testing.assert_allclose(again.seconds, first.seconds, atol=0.1)
 
 
 ON_EIGHT = """
@@ -191,11 +182,9 @@ def test_goes_on_with_more_or_fewer_devices(tmp_path):
 
 def test_another_population_or_algorithm_is_refused(tmp_path):
     settings = {"evaluations": 60, "seed": 5, "dir": tmp_path}
-    first = jaxhop.search(smooth, SPACE, population=20, **settings)
+    jaxhop.search(smooth, SPACE, population=20, **settings)
     with pytest.raises(StorageError, match="population: was 20, is 24"):
         jaxhop.search(smooth, SPACE, population=24, **settings)
-    left_out = jaxhop.search(smooth, SPACE, **settings)
-    assert_same(left_out, first)
     with pytest.raises(StorageError, match="another algorithm or population"):
         jaxhop.search(smooth, SPACE, algorithm=jaxhop.algorithms.search_gradient(), **settings)
 
@@ -210,7 +199,9 @@ def test_what_concerns_python_alone_is_refused_and_nothing_is_touched(tmp_path, 
 
 @pytest.mark.parametrize("mistake", [{"cost": 3.0}, {"algorithm": "misspelt"}, {"timeout": "1x"}])
 def test_a_mistake_deletes_nothing(tmp_path, mistake):
-    first = jaxhop.search(smooth, SPACE, dir=tmp_path, **COMMON)
+    first = jaxhop.search(
+        lambda params: params["n"], SPACE, evaluations=3, backend="python", dir=tmp_path
+    )
     with pytest.raises(ValueError):
         jaxhop.search(smooth, SPACE, dir=tmp_path, overwrite=True, **COMMON, **mistake)
     assert jaxhop.load(tmp_path).best_value == first.best_value

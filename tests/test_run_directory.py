@@ -87,7 +87,7 @@ def test_any_tool_can_read_the_trials(tmp_path):
 def test_the_log_says_what_was_known(tmp_path):
     search(tmp_path)
     search(tmp_path, evaluations=15)
-    assert "12 evaluations known" in [line for line in log(tmp_path) if "start:" in line][1]
+    assert any("goes on after 12 evaluations" in line for line in log(tmp_path))
 
 
 def test_others_may_read_what_is_written(tmp_path):
@@ -101,7 +101,7 @@ def test_others_may_read_what_is_written(tmp_path):
 
 
 REFUSALS = {
-    "space": ({"space": {**SPACE, "x": jaxhop.float(-2, 1)}}, r"x.*: was float\(-1, 1\), is float\(-2, 1\)"),
+    "space": ({"space": {**SPACE, "x": jaxhop.float(-2, 1)}}, r"was float\(-1, 1\), is float\(-2"),
     "constant": ({"space": {**SPACE, "fixed": 4}}, "fixed"),
     "added": ({"space": {**SPACE, "y": jaxhop.float(0, 1)}}, 'say `resume="extend"`'),
     "removed": ({"space": {"x": SPACE["x"]}}, "kind"),
@@ -181,14 +181,14 @@ def test_a_directory_with_other_files_is_not_taken(tmp_path):
 
 
 def test_overwriting_deletes_what_a_search_wrote_and_says_so(tmp_path):
-    search(tmp_path, population=4)
+    search(tmp_path)
     mine = [tmp_path / "notes.txt", tmp_path / "checkpoints" / "state_backup" / "all"]
     mine += [tmp_path / "log.old", tmp_path / "best.json.bak", tmp_path / ".hidden"]
     for each in mine:
         each.parent.mkdir(exist_ok=True, parents=True)
         each.write_text("mine")
     (tmp_path / "checkpoints" / "state_7").mkdir()
-    result = search(tmp_path, overwrite=True, seed=1, population=4)
+    result = search(tmp_path, overwrite=True, seed=1)
     assert result.evaluations == 12
     assert all(each.read_text() == "mine" for each in mine)
     assert not (tmp_path / "checkpoints" / "state_7").exists()
@@ -297,8 +297,9 @@ def test_late_ones_begin_from_the_best(tmp_path, monkeypatch):
 
 def test_rounds_refuse_a_second_process(tmp_path):
     def nested(params):
-        with pytest.raises(StorageError, match="comes? in rounds has one process"):
-            search(tmp_path, population=4)
+        if params["x"] == 0:  # the first one
+            with pytest.raises(StorageError, match="come in rounds has one process"):
+                search(tmp_path, population=4)
         return 1.0 + params["x"]
 
     nested.__name__ = "loss"
@@ -341,13 +342,14 @@ def test_a_full_disk_ends_the_search_with_what_was_found(tmp_path, small_disk):
     assert counted.calls <= 13, "at most what was under way is evaluated again"
 
 
+@pytest.mark.filterwarnings("ignore:.*evaluations are made again")
 def test_a_full_disk_ends_a_compiled_search(tmp_path, small_disk):
     def compiled(params):
         return jnp.sum((params["x"] - 0.3) ** 2)
 
     space = {"x": jaxhop.float(-1, 1, shape=(3,))}
     settings = {"evaluations": 4000, "population": 20, "progress": False}
-    small_disk["pages"] = 20
+    small_disk["pages"] = 8
     with pytest.warns(RuntimeWarning, match="disk is full. Make room, then start the search"):
         result = jaxhop.search(compiled, space, dir=tmp_path, **settings)
     assert result.stop_reason == "disk" and 0 < result.evaluations < 4000

@@ -143,6 +143,8 @@ def open_directory(
                 f"`{place / _TRIALS}` is missing or empty, and with it the record of the"
                 " evaluations. Put it back, or say `overwrite=True` to start anew."
             )
+        if empty and "log" in found:
+            directory.notes = (*notes, f"`{directory.trials}` is not there: all begins anew")
         if _compare(place, old, settings, extend):
             directory.extended = old["space"]
         directory.settings = {**defaults, **old, **settings}
