@@ -5,20 +5,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from jaxhop._asking import Asker, stacked
+from jaxhop._asker import Asker
+from jaxhop._asking import stacked
 from jaxhop._book import Book, Unwritten
-from jaxhop._budget import Budget
-from jaxhop._interrupt import GRACE_SECONDS
 from jaxhop._pruning import Judge
 from jaxhop._row import Row
+from jaxhop._rules import Ended, Rules, minimised
 from jaxhop._trials import STATUSES, Report
 from jaxhop.evaluators import Evaluator, Outcome
-from jaxhop.pruners import Pruner
 from jaxhop.storage import Past, StorageFull
 
 _VISIT_SECONDS = 0.2  # a person sees five visits a second as live
@@ -28,56 +26,8 @@ _THOUGHT = 0.01  # seconds that a thought is believed to take until one was meas
 _BLOCK = 32  # candidates that are asked for at once, at most
 _PER_TOLD = 64  # one more of them for so many evaluations
 _RECENT = 8
-_WITH_VALUE = tuple(map(STATUSES.index, ("completed", "partial", "failed")))
 _CAUTION = 1.15  # a trial may take so much longer than the longest of the last ones
 _IDLE_SECONDS = 0.02  # between looks at what other processes do
-
-
-class Ended(NamedTuple):
-    """How a run ended.
-
-    Attributes:
-        stop_reason: why.
-        best: the row of the best candidate, or None.
-        best_value: its value, in the user's direction.
-        evaluations: how many trials ended.
-        error: what the last trial that failed raised, or None.
-        seconds: how long it took.
-        trouble: why what was found could not be written down, if it could not.
-    """
-
-    stop_reason: str
-    best: Row | None
-    best_value: float
-    evaluations: int
-    error: BaseException | None
-    seconds: float
-    trouble: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rules:
-    """What the loop goes by.
-
-    Attributes:
-        budget: what ends the search.
-        sign: 1 to minimise, -1 to maximise.
-        screen: whether to think about candidates; None to decide by what it costs.
-        on_error: `"raise"`, `"skip"`, or the value of a trial that failed.
-        pruner: what ends trials early, or None.
-        each: whether a report is wanted for each trial.
-        own: how many trials this process may begin, or None.
-        grace: seconds that running trials have when the process is asked to go.
-    """
-
-    budget: Budget
-    sign: int
-    screen: bool | None
-    on_error: str | float
-    pruner: Pruner | None
-    each: bool
-    own: int | None = None
-    grace: float = GRACE_SECONDS
 
 
 def run_trials(
@@ -465,18 +415,3 @@ class _Trials:
         )
         self._accepted.append(self._asker.tell(new.rows[first:], usable))
         self._told = len(new.rows)
-
-
-def minimised(status: np.ndarray, values: np.ndarray, sign: int) -> np.ndarray:
-    """Values as askers are told them.
-
-    Args:
-        status: int8[n], how the trials ended.
-        values: float64[n], in the user's direction.
-        sign: 1 to minimise, -1 to maximise.
-
-    Returns:
-        float64[n], infinite where there is no value.
-    """
-    told = np.isin(status, _WITH_VALUE) & np.isfinite(values)
-    return np.where(told, sign * values, np.inf)

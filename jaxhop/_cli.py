@@ -37,6 +37,8 @@ _OPTIONS = {
     "timeout": ("TIME", "How long a trial may take."),
     "on_error": ("WHAT", "What an exception means: raise, skip, or a number."),
     "max_memory": ("BYTES", "Bound on what is held on each device: 8GB."),
+    "checkpoint_every": ("TIME", "How long between two checkpoints, at least."),
+    "grace": ("TIME", "How long running trials have when the process is asked to go."),
     "count_in_flight": ("BOOL", "Whether trials that run count as made."),
 }
 _FIRST = {

@@ -10,10 +10,11 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
 from jaxhop import _noise
+from jaxhop._carry import Carry, Controls, Records
 from jaxhop._loop import Program
 from jaxhop._memory import give_back
 from jaxhop._objective import Objective
-from jaxhop._rounds import Carry, Controls, Records, Rounds
+from jaxhop._rounds import Rounds
 from jaxhop.algorithms import Algorithm
 from jaxhop.evaluators import chunk_for, population_mesh
 from jaxhop.space import Space

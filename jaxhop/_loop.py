@@ -10,8 +10,9 @@ import numpy as np
 
 from jaxhop import _hosts
 from jaxhop._budget import Budget
+from jaxhop._carry import Carry, Controls, Records
 from jaxhop._history import POINT_BYTES_KEPT
-from jaxhop._rounds import Carry, Controls, Records, Rounds
+from jaxhop._rounds import Rounds
 from jaxhop._trials import PHASES, Report
 
 _VISIT_SECONDS = 0.2  # a person sees five visits a second as live

@@ -12,14 +12,16 @@ import cloudpickle
 import jax
 import numpy as np
 
-from jaxhop._asking import Asker, OneByOne
-from jaxhop._asynchronous import Ended, Rules, minimised, run_trials
+from jaxhop._asker import Asker
+from jaxhop._asking import OneByOne
+from jaxhop._asynchronous import run_trials
 from jaxhop._budget import Budget
 from jaxhop._call import Call
 from jaxhop._history import Decode, History
 from jaxhop._in_rungs import InRungs
 from jaxhop._interrupt import GRACE_SECONDS
 from jaxhop._reports import past_report
+from jaxhop._rules import Ended, Rules, minimised
 from jaxhop._session import Earlier, Found, Session
 from jaxhop._trials import Report
 from jaxhop.evaluators import Evaluator, Executors, Inline, Jobs, Vectorized, Workers

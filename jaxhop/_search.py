@@ -18,7 +18,6 @@ from jaxhop._arguments import (
     parse_direction,
     parse_observed,
     parse_options,
-    parse_place,
     parse_population,
     refuse_jax_only,
     refuse_python_only,
@@ -36,6 +35,7 @@ from jaxhop._jax_rungs import Rungs
 from jaxhop._jax_search import jax_session
 from jaxhop._memory import parse_memory
 from jaxhop._objective import Objective, trace
+from jaxhop._place import parse_place
 from jaxhop._python_search import (
     Continued,
     Memory,

@@ -191,7 +191,7 @@ JAX_FILES = [
     ("jax-done", STATE + "/state/_METADATA"), ("jax-done", STATE + "/state/manifest.ocdbt"),
 ]  # fmt: skip
 QUICK = [
-    *((*file, harm) for file in PYTHON_FILES for harm in HARM),
+    *((*file, harm) for file in PYTHON_FILES for harm in HARM[:: 2 if "best" in file[1] else 1]),
     *(("python-killed", TRIALS + "-shm", harm) for harm in (empty, flipped(0.001), None)),
     ("jax-begun", TRIALS, empty), ("jax-begun", TRIALS, flipped(0.97)),
     ("jax-begun", STATE + "/facts/metadata", half), ("jax-begun", ARRAYS, flipped(0.97)),

@@ -22,7 +22,13 @@ def new(directory, name):
     return directory / name
 
 
-@pytest.mark.parametrize("kind", SHORT)
+QUICK = ("jax", "python", "model")  # the others take ten seconds each, for their processes
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [kind if kind in QUICK else pytest.param(kind, marks=pytest.mark.slow) for kind in SHORT],
+)
 def test_a_search_that_is_killed_ends_as_one_left_alone(kind, tmp_path):
     evaluations, moments = SHORT[kind]
     reference = faults.alone(kind, 1, evaluations, new(tmp_path, "alone"))

@@ -253,6 +253,7 @@ def mlp_params():
     return {k: (0.2 * rng.normal(size=s)).astype(np.float32) for k, s in shapes.items()}
 
 
+@pytest.mark.slow  # compiled for ten seconds; an example searches such a model, too
 def test_a_flax_model_is_searched_unchanged():
     linen = pytest.importorskip("flax.linen")
 

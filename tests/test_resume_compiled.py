@@ -85,7 +85,14 @@ def never_stopped(name):
     return jaxhop.search(fn, space, **COMMON, **options)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(  # each is compiled for ten seconds
+    "name",
+    [
+        "small",
+        "gradient",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("wide", "random")),
+    ],
+)
 def test_stopped_at_any_step(tmp_path, monkeypatch, stops, name):
     fn, space, options = CASES[name]
     whole = never_stopped(name)
