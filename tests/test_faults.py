@@ -22,7 +22,7 @@ def new(directory, name):
     return directory / name
 
 
-QUICK = ("jax", "python", "model")  # the others take ten seconds each, for their processes
+QUICK = ("jax", "python")  # the others take ten seconds each, for their processes
 
 
 @pytest.mark.parametrize(

@@ -286,6 +286,7 @@ def test_what_is_written_out_is_in_the_result():
     assert "1 operation wrote low-rank matrices out" in str(result)
 
 
+@pytest.mark.slow  # a process of its own that compiles all once more
 def test_without_quax_the_candidates_are_the_same(monkeypatch, caplog):
     with caplog.at_level(logging.WARNING, "jaxhop"):
         lazy = train(mlp, mlp_params(), progress=None)

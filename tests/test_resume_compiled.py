@@ -89,8 +89,7 @@ def never_stopped(name):
     "name",
     [
         "small",
-        "gradient",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("wide", "random")),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("wide", "random", "gradient")),
     ],
 )
 def test_stopped_at_any_step(tmp_path, monkeypatch, stops, name):

@@ -378,3 +378,18 @@ def test_an_objective_that_raises_leaves_what_was_evaluated(tmp_path):
     assert (loaded.evaluations, loaded.stop_reason) == (7, "unfinished")
     stopped_at(loss, 2, SPACE, evaluations=12, surrogate=False, backend="python", dir=tmp_path)
     assert jaxhop.load(tmp_path).evaluations == 9
+
+
+def test_who_waits_for_others_takes_over_what_they_leave(tmp_path):
+    with pytest.raises(Stopped):
+        search(tmp_path, Counted(loss, 5))
+    with sqlite3.connect(tmp_path / "trials.sqlite") as connection:
+        # Somebody who has gone since.
+        connection.execute("INSERT INTO seat (number) VALUES (7)")
+        moved = connection.execute("UPDATE trial SET seat = 7 WHERE ended IS NULL")
+        assert moved.rowcount == 1
+    connection.close()
+    counted = Counted(loss)
+    result = search(tmp_path, counted)
+    assert (result.evaluations, result.stop_reason) == (12, "evaluations")
+    assert result.seconds < 10
