@@ -199,7 +199,9 @@ class _Trials:
         else:  # others are not done
             time.sleep(min(seconds, _IDLE_SECONDS))
             self._sync()
-            self._queue.extend(self._asker.reopen(self._book.orphans()))
+            if rows := self._book.orphans():
+                self._queue.extend(self._asker.reopen(rows))
+                self.exhausted = False
 
     def finish(self, reason: str) -> None:
         """Lets what is under way end, where there is time for it."""

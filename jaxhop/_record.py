@@ -72,9 +72,16 @@ class Record:
             if _hosts.is_first():
                 blocks = Blocks(self._directory.trials, self._space.shape)
                 stack.enter_context(contextlib.closing(blocks))
+            # The others must not read before the first one has made its files.
+            _hosts.agree(self._stand, held[0].several)
             checkpoints = self._directory.states()
             stack.callback(self._close, checkpoints)
             stand, earlier = self._recall(held, checkpoints)
+            if _hosts.agree(stand, held[0].several) != stand:
+                raise StorageError(
+                    f"`dir={str(self._directory.path)!r}`: the hosts of this search see different"
+                    " states there. Choose a directory that all of them share."
+                )
             phases = PhaseTable(self._direction)
             phases.recall(earlier.report, earlier.phases)
             yield earlier
@@ -109,8 +116,8 @@ class Record:
         if found is None:
             stand = self._stand
             if before and self._directory.has_best:
-                again = f"`{self._directory.path}`: no state of the search is whole"
-                notes = (*notes, f"{again}, so {before:,} evaluations are made again")
+                gone = f"`{self._directory.path}`: no state of the search is whole"
+                notes = (*notes, f"{gone}, so {before:,} evaluations are made again")
         else:
             saved = jax.tree.unflatten(jax.tree.structure(like), found.leaves)
             carry = program.rounds.restored(saved)

@@ -306,4 +306,5 @@ def test_a_search_survives_a_killer(tmp_path):
     assert set(values) <= set(written)
     assert len(set(written) - set(values)) <= len(killed) + 2
     assert result.best_value == values.min()
-    assert len(set(values)) == len(values) > 5
+    candidates = [repr(result.history.params(row)) for row in np.flatnonzero(completed).tolist()]
+    assert len(set(candidates)) == len(candidates) > 5
