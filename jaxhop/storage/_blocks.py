@@ -89,6 +89,7 @@ class Blocks:
             self._room = _ALL_BYTES - self._execute(
                 "SELECT COALESCE(SUM(LENGTH(points)), 0) FROM block"
             )
+            self._last: int = self._execute("SELECT COALESCE(MAX(last), 0) FROM block")
 
     def write(self, report: Report, phases: dict[str, Any]) -> None:
         """Writes the evaluations of a visit, over those of the same numbers.
@@ -103,11 +104,13 @@ class Blocks:
         self._room -= len(packed[3])
         row = (report.first, report.evaluations, *packed, json.dumps(phases), report.elapsed)
         with sentences(self._path), transaction(self._connection):
-            self._make_way(report.first, report.evaluations)
+            if report.first < self._last:
+                self._make_way(report.first, report.evaluations)
             self._connection.execute(
                 f"INSERT INTO block VALUES ({', '.join('?' * 9)})", (*row, _sum(row))
             )
             self._seats.note(report.elapsed)
+        self._last = max(self._last, report.evaluations)
 
     def close(self) -> None:
         """Leaves the seat; may be called more than once."""
@@ -198,9 +201,13 @@ def read_blocks(path: Path, like: Any, until: int | None = None) -> Written:
 def _packed(report: Report, packing: Packing, all_points: bool) -> tuple[int, bytes, bytes, bytes]:
     """Number of rows, columns, which rows have points, and the points."""
     numbers = np.arange(report.first, report.evaluations)
-    length = np.frexp(numbers.astype(np.float64))[1]  # of the number, in bits
-    stride = np.left_shift(1, np.maximum(length - _ALL, 0))
-    chosen = report.improved | (numbers % stride == 0)
+    chosen = report.improved.copy()
+    low, end = report.first, report.evaluations
+    while low < end:  # numbers of as many bits have one stride
+        high = min(end, 1 << low.bit_length()) if low else min(end, 1)
+        stride = 1 << max(low.bit_length() - _ALL, 0)
+        chosen[low - report.first + -low % stride : high - report.first : stride] = True
+        low = high
     columns = {"number": numbers} | {
         name: getattr(report, name) for name in _COLUMNS if name != "number"
     }
