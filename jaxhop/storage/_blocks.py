@@ -211,9 +211,8 @@ def _packed(report: Report, packing: Packing, all_points: bool) -> tuple[int, by
     columns = {"number": numbers} | {
         name: getattr(report, name) for name in _COLUMNS if name != "number"
     }
-    data = b"".join(
-        np.asarray(columns[name], dtype)[chosen].tobytes() for name, dtype in _COLUMNS.items()
-    )
+    few = np.flatnonzero(chosen)
+    data = b"".join(columns[name][few].astype(dtype).tobytes() for name, dtype in _COLUMNS.items())
     pointed = chosen[report.kept]
     if not all_points:
         pointed &= report.improved[report.kept]
