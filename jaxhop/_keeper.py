@@ -5,6 +5,7 @@ import io
 import json
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -108,18 +109,17 @@ class Keeper:
         self._write("best.json", (text + "\n").encode())
 
     def _write(self, name: str, data: bytes) -> None:
-        if self.trouble:
-            return
-        try:
-            self._directory.write(name, data)
-        except StorageError as error:
-            self.trouble = str(error)
+        self._try(self._directory.write, name, data)
 
     def _log(self, line: str) -> None:
+        self._try(self._directory.log, line, time.strftime("%Y-%m-%d %H:%M:%S"))
+
+    def _try(self, write: Callable[..., None], *what: Any) -> None:
+        """Writes, unless that has failed before."""
         if self.trouble:
             return
         try:
-            self._directory.log(line, time.strftime("%Y-%m-%d %H:%M:%S"))
+            write(*what)
         except StorageError as error:
             self.trouble = str(error)
 

@@ -111,13 +111,8 @@ class Record:
                 f"`dir={str(self._directory.path)!r}`: the search there had another algorithm or"
                 f" population ({error}). Give the same ones, or choose another directory."
             ) from None
-        notes = checkpoints.skipped
-        before = read_blocks(self._directory.trials, None).evaluations
         if found is None:
             stand = self._stand
-            if before and self._directory.has_best:
-                gone = f"`{self._directory.path}`: no state of the search is whole"
-                notes = (*notes, f"{gone}, so {before:,} evaluations are made again")
         else:
             saved = jax.tree.unflatten(jax.tree.structure(like), found.leaves)
             carry = program.rounds.restored(saved)
@@ -130,8 +125,11 @@ class Record:
         self.lost = bool(written.notes)
         self.evaluations = stand.evaluations
         report = blocks_report(written, self._sign, stand.seconds)
-        again = max(0, before - stand.evaluations)
-        notes = (*notes, *written.notes)
+        again = max(0, written.in_all - stand.evaluations)
+        notes = (*checkpoints.skipped, *written.notes)
+        if found is None and again and self._directory.has_best:
+            gone = f"`{self._directory.path}`: no state of the search is whole"
+            notes = (*notes, f"{gone}, so {again:,} evaluations are made again")
         return stand, Earlier(report, notes, written.numbers, written.phases, again)
 
     def _write(self, blocks: Blocks | None, report: Report, phases: PhaseTable) -> None:

@@ -1,7 +1,6 @@
 """The evaluations of a JAX objective: a block of columns for each visit of the host."""
 
 import json
-import sqlite3
 import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,7 +45,8 @@ class Written(NamedTuple):
         kept: int64[m], rows of them with a point.
         points: stacked points.
         phases: the table of phases, which knows of all evaluations; None if there are none.
-        evaluations: how many were made in all.
+        evaluations: how many were made by the end of these.
+        in_all: how many were made by the end of all blocks, those after these included.
         seconds: how long they took.
         notes: what was found damaged.
     """
@@ -57,6 +57,7 @@ class Written(NamedTuple):
     points: Any
     phases: dict[str, Any] | None
     evaluations: int
+    in_all: int
     seconds: float
     notes: tuple[str, ...]
 
@@ -106,18 +107,13 @@ class Blocks:
         with sentences(self._path), transaction(self._connection):
             if report.first < self._last:
                 self._make_way(report.first, report.evaluations)
-            self._connection.execute(
-                f"INSERT INTO block VALUES ({', '.join('?' * 9)})", (*row, _sum(row))
-            )
+            self._insert(row)
             self._seats.note(report.elapsed)
         self._last = max(self._last, report.evaluations)
 
     def close(self) -> None:
         """Leaves the seat; may be called more than once."""
-        try:
-            self._seats.leave()
-        except sqlite3.ProgrammingError:  # closed already
-            return
+        self._seats.leave()
         self._connection.close()
 
     def _execute(self, statement: str, *values: Any) -> Any:
@@ -134,10 +130,12 @@ class Blocks:
             self._connection.execute("DELETE FROM block WHERE first=?", (row[0],))
             for part in ((row[0], first), (last, row[1])):
                 if part[0] < part[1]:
-                    cut = (*part, *_cut(row, *part, self._packing.size), *row[6:])
-                    self._connection.execute(
-                        f"INSERT INTO block VALUES ({', '.join('?' * 9)})", (*cut, _sum(cut))
-                    )
+                    self._insert((*part, *_cut(row, *part, self._packing.size), *row[6:]))
+
+    def _insert(self, row: tuple) -> None:
+        self._connection.execute(
+            f"INSERT INTO block VALUES ({', '.join('?' * 9)})", (*row, _sum(row))
+        )
 
 
 def read_blocks(path: Path, like: Any, until: int | None = None) -> Written:
@@ -163,7 +161,8 @@ def read_blocks(path: Path, like: Any, until: int | None = None) -> Written:
             ).fetchall()
     finally:
         connection.close()
-    whole = [row for row in rows if _whole(row) and (until is None or row[0] < until)]
+    sound = [row for row in rows if _whole(row)]
+    whole = [row for row in sound if until is None or row[0] < until]
     cuts: list[Any] = [
         row if until is None or row[1] <= until
         else (row[0], until, *_cut(row, row[0], until, packing.size), *row[6:])
@@ -193,6 +192,7 @@ def read_blocks(path: Path, like: Any, until: int | None = None) -> Written:
         points=packing.unpack([points[at : at + each] for at in range(0, len(points), each)]),
         phases=json.loads(cuts[-1][6]) if cuts else None,
         evaluations=last,
+        in_all=sound[-1][1] if sound else 0,
         seconds=cuts[-1][7] if cuts else 0.0,
         notes=notes,
     )

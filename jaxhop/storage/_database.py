@@ -11,9 +11,7 @@ from jaxhop.storage._errors import StorageError, StorageFull
 APPLICATION = 0x6A686F70  # "jhop": tells our files from others
 VERSION = 1
 _WAIT_SECONDS = 30.0  # for another process to finish its transaction
-_LOG_PAGES = (
-    4000  # of the write-ahead log, before they are written back and the disk is waited for
-)
+_LOG_PAGES = 4000  # of the write-ahead log, before they are written back, which takes the disk
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "beegfs", "ceph", "afs"}
 _NETWORK |= {"fuse.sshfs", "fuse.glusterfs", "glusterfs", "9p", "fuse.s3fs", "fuse.gcsfuse"}
 

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import math
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -253,10 +252,7 @@ class Ledger:
 
     def close(self) -> None:
         """Leaves the seat; may be called more than once."""
-        try:
-            self._seats.leave()
-        except sqlite3.ProgrammingError:  # closed already
-            return
+        self._seats.leave()
         self._connection.close()
 
     def _demand_seat(self) -> None:
