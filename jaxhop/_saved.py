@@ -288,12 +288,12 @@ def read_asker(memory: Memory, space: Space, plain: dict[str, Any]) -> dict[byte
     asker.taken([from_plain(key) for key in plain["tried"]])
     for handle, value in plain["kept"]:
         asker.store.put(from_plain(handle), from_plain(value))
-    packing, structure = Packing(asker.like), jax.tree.structure(asker.like)
+    packing = Packing(asker.like)
     rows: list[Row] = []
     for each in plain["out"]:
-        leaves = [leaf[0] for leaf in packing.unpack([from_plain(each["point"])])]
+        points = packing.unpack([from_plain(each["point"])])
         own = {name: from_plain(each[name]) for name in _ROW}
-        rows.append(Row(structure.unflatten(leaves), None, **own))
+        rows.append(Row(jax.tree.map(lambda leaf: leaf[0], points), None, **own))
     opened = asker.reopen(rows)
     pairs = zip(opened, plain["out"], strict=True)
     return {row.key: row for row, each in pairs if each["asked"]}

@@ -5,6 +5,7 @@ import json
 import pickle
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -360,3 +361,19 @@ def test_a_directory_that_is_overwritten_is_all_that_is_known(tmp_path):
     for _ in range(2):
         run(search, 5, dir=tmp_path / "a", overwrite=True)
         assert len(search.history) == 5
+
+
+def test_parameters_that_are_pytrees_go_on_as_well(tmp_path):
+    def sample(key):
+        return {"a": jax.random.uniform(key), "b": jax.random.normal(key, (2,))}
+
+    def mutate(key, value):
+        return {"a": value["a"], "b": value["b"] + jax.random.normal(key, (2,))}
+
+    space = {"p": jaxhop.custom(sample, mutate), "x": jaxhop.float(0, 1)}
+    search = jaxhop.Search(space)
+    asked = search.ask(2)
+    search.save(tmp_path / "search.json")
+    loaded = jaxhop.Search.load(tmp_path / "search.json", space)
+    loaded.tell(asked, [0.5, 0.2])
+    assert loaded.best_value == 0.2 and loaded.best["x"] == asked[1]["x"]
