@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.compare import ranks
 from benchmarks.hpo_rivals import RIVALS
 from benchmarks.hpo_tasks import TASKS
 from benchmarks.job import append
@@ -48,7 +49,8 @@ def parser() -> argparse.ArgumentParser:
         known = f"of {', '.join(names)}; default all"
         add(what, nargs="+", choices=names, default=list(names), metavar="NAME", help=known)
     add("--evaluations", nargs="+", type=int, default=[30, 100], metavar="N", help="budgets")
-    add("--seeds", type=int, default=21, metavar="N", help="seeds 0 to N-1; default 21")
+    add("--seeds", type=int, default=21, metavar="N", help="how many seeds; default 21")
+    add("--first-seed", type=int, default=0, metavar="K", help="the first of them; default 0")
     add("--out", type=Path, default=DEFAULT_OUT, metavar="FILE", help=f"default {DEFAULT_OUT}")
     add("--report", type=Path, metavar="FILE", help="only write the tables of this file")
     add("--job", help=argparse.SUPPRESS)
@@ -65,7 +67,7 @@ def jobs(options: argparse.Namespace) -> Iterator[Job]:
         for rival in options.rival:
             ahead = RIVALS[rival].ahead
             for evaluations in options.evaluations if ahead else [max(options.evaluations)]:
-                seeds = list(range(options.seeds))
+                seeds = list(range(options.first_seed, options.first_seed + options.seeds))
                 yield {"task": name, "rival": rival, "evaluations": evaluations, "seeds": seeds}
 
 
@@ -166,22 +168,6 @@ def found(lines: Iterable[Line], evaluations: int) -> dict[str, dict[str, dict[i
             own = best.setdefault(line["task"], {}).setdefault(line["rival"], {})
             own[line["seed"]] = line["best"][:evaluations][-1]
     return best
-
-
-def ranks(runs: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
-    """Mean rank of each rival over the seeds that all have; equal values share their ranks.
-
-    Args:
-        runs: best values of one task, by rival and seed.
-
-    Returns:
-        Ranks from 1, the best.
-    """
-    seeds = sorted(set.intersection(*(set(own) for own in runs.values())))
-    values = np.array([[own[seed] for seed in seeds] for own in runs.values()])
-    lower = (values[None] < values[:, None]).sum(axis=1)
-    equal = (values[None] == values[:, None]).sum(axis=1)
-    return dict(zip(runs, (lower + (equal + 1) / 2).mean(axis=1).tolist(), strict=True))
 
 
 def render(lines: Sequence[Line]) -> Iterator[str]:

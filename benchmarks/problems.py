@@ -10,7 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.coco import COCO
 from benchmarks.extras import require
+from benchmarks.instance import STEP, Array, Family, Instance
+from benchmarks.policies import POLICIES
 
 BOX = 5.0
 SHIFT = 4.0
@@ -18,57 +21,8 @@ BLOCK = 20
 LAYERS = (64, 256, 128, 10)
 WEIGHT_BOX = 0.5
 
-Array = Any
-"""A NumPy or a JAX array: every objective here is written once for both."""
-
 Objective = Callable[[Any, Array], Array]
-"""Takes the array module (`numpy` or `jax.numpy`) and a point."""
-
-
-@dataclass(frozen=True)
-class Instance:
-    """One problem with one seed.
-
-    Attributes:
-        fn: JAX objective over the structure that jaxhop searches.
-        fn_numpy: the same objective over a flat NumPy vector, for rivals on the host.
-        kind: `"box"`, `"weights"` or `"permutation"`.
-        dim: number of coordinates.
-        low: lower bound of every coordinate (not meant for permutations).
-        high: upper bound of every coordinate.
-        std: a sensible first standard deviation for methods that need one.
-        initial: the first guess, flat.
-        sample: draws a flat random candidate, for rivals that need one.
-        unflatten: turns a flat vector into what `fn` takes.
-        optimum: the best value there is, None if unknown.
-        solution: the flat point with that value, None if unknown.
-        reference: a known value to compare with, None if there is none.
-        extra: figures about a candidate beyond its value, such as test accuracy.
-    """
-
-    fn: Callable[[Any], Array]
-    fn_numpy: Callable[[np.ndarray], float]
-    kind: str
-    dim: int
-    low: float
-    high: float
-    std: float
-    initial: np.ndarray
-    sample: Callable[[np.random.Generator], np.ndarray]
-    unflatten: Callable[[Array], Any] = lambda x: x
-    optimum: float | None = None
-    solution: np.ndarray | None = None
-    reference: float | None = None
-    extra: Callable[[Any], dict[str, float]] = lambda candidate: {}
-
-    def space(self) -> Any:
-        """Build the search space of this instance for `jaxhop.search`."""
-        jaxhop = require("jaxhop")
-        if self.kind == "permutation":
-            return jaxhop.permutation(self.dim)
-        if self.kind == "weights":
-            return jaxhop.weights(self.unflatten(self.initial))
-        return jaxhop.float(self.low, self.high, shape=(self.dim,))
+"""Takes the array module (`numpy` or `jax.numpy`) and a point: it is written once for both."""
 
 
 @dataclass(frozen=True)
@@ -117,26 +71,12 @@ class Problem:
 
     def make(self, seed: int) -> Instance:
         """Draw the instance with this seed (the same on every machine)."""
+        family = PROBLEMS[self.name]
+        if family.by_seed:
+            return family.build(self.dim, seed)
         # The family's name is hashed in, so that no algorithm with the same seed draws this too.
         entropy = [zlib.crc32(self.name.encode()), self.dim, seed]
-        return PROBLEMS[self.name].build(self.dim, np.random.default_rng(entropy))
-
-
-@dataclass(frozen=True)
-class Family:
-    """How the instances of one problem are made.
-
-    Attributes:
-        build: takes the number of coordinates and a generator.
-        default_dim: the number of coordinates if none is asked for.
-        least_dim: the smallest number of coordinates.
-        fixed_dim: whether there is no other size than the default.
-    """
-
-    build: Callable[[int, np.random.Generator], Instance]
-    default_dim: int = 100
-    least_dim: int = 1
-    fixed_dim: bool = False
+        return family.build(self.dim, np.random.default_rng(entropy))
 
 
 def _box(function: Callable[[int, np.random.Generator], Objective]) -> Family:
@@ -158,7 +98,7 @@ def _box(function: Callable[[int, np.random.Generator], Objective]) -> Family:
             dim=dim,
             low=-BOX,
             high=BOX,
-            std=0.2 * 2 * BOX,
+            std=STEP * 2 * BOX,
             initial=np.zeros(dim, np.float32),
             sample=lambda rng: rng.uniform(-BOX, BOX, dim),
             optimum=0.0,
@@ -378,5 +318,7 @@ PROBLEMS: Mapping[str, Family] = {
         fixed_dim=True,
     ),
     "tsp": Family(_tsp, least_dim=3),
+    **COCO,
+    **POLICIES,
 }
 """What can be run, by name. A new problem is one function and one line here."""

@@ -1,20 +1,30 @@
 """Adapters that run jaxhop and its rivals on a problem, all with one signature."""
 
-import math
 from collections.abc import Mapping
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import partial
 from io import StringIO
 from typing import Any, Protocol
 
+import jax
 import numpy as np
 
 from benchmarks.evosax_rivals import STRATEGIES, run_evosax
 from benchmarks.extras import require
+from benchmarks.host_rivals import (
+    cmaes,
+    hosted,
+    hyperopt,
+    nevergrad,
+    optuna,
+    pycma,
+    random,
+)
+from benchmarks.instance import Group, Instance
 from benchmarks.measure import Meter
 from benchmarks.problems import Problem
-from benchmarks.record import Recorder, Run, thin
+from benchmarks.record import Recorder, Run, Spent, thin
 
 
 class Adapter(Protocol):
@@ -52,16 +62,34 @@ def run_jaxhop(
     seconds: float | None = None,
     *,
     name: str | None = None,
+    rounds: bool = False,
     **settings: Any,
 ) -> Run:
-    """Run `jaxhop.search`; `settings` are its arguments, `name` an algorithm at its defaults."""
+    """Run `jaxhop.search`.
+
+    Args:
+        problem: what to search.
+        seed: which instance, and the search's seed.
+        evaluations: the budget.
+        seconds: the budget in time.
+        name: an algorithm at its defaults; "auto" if None.
+        rounds: whether a function that only Python can call gets whole populations.
+        **settings: further arguments of `jaxhop.search`.
+
+    Returns:
+        The run.
+    """
     jaxhop = require("jaxhop")
     if name is not None:
         settings["algorithm"] = getattr(jaxhop.algorithms, name)()
     instance = problem.make(seed)
+    fn, judge = instance.fn, instance.judge
+    if fn is None:
+        fn = partial(_stacked if rounds else _one, instance)
+        settings["vectorized"] = rounds or None
     with Meter() as meter:
         result = jaxhop.search(
-            instance.fn,
+            fn,
             instance.space(),
             evaluations=evaluations,
             runtime=seconds,
@@ -75,7 +103,7 @@ def run_jaxhop(
     evaluation, clock = result.history["evaluation"], result.history["seconds"]
     return Run(
         curve=thin([(int(evaluation[i]) + 1, float(clock[i]), float(best[i])) for i in rows]),
-        best=float(result.best_value),
+        best=judge([instance.flat(result.best)]) if judge else float(result.best_value),
         evaluations=int(result.evaluations),
         seconds=meter.seconds - result.compile_seconds,
         cpu_seconds=meter.cpu_seconds,
@@ -85,22 +113,15 @@ def run_jaxhop(
     )
 
 
-def run_random(
-    problem: Problem,
-    seed: int,
-    evaluations: int | None = None,
-    seconds: float | None = None,
-    **settings: Any,
-) -> Run:
-    """Draw independent candidates with NumPy, one at a time; there is nothing to set."""
-    del settings
-    instance, rng = problem.make(seed), np.random.default_rng(seed)
-    limit, end = evaluations or math.inf, seconds or math.inf
-    with Meter() as meter:
-        objective = Recorder(instance.fn_numpy)
-        while objective.evaluations < limit and objective.seconds < end:
-            objective(instance.sample(rng))
-    return objective.run(instance, meter)
+def _one(instance: Instance, candidate: Any) -> float:
+    return instance.fn_numpy(instance.flat(candidate))
+
+
+def _stacked(instance: Instance, candidates: Any) -> np.ndarray:
+    """The values of a population, which comes stacked along a leading axis."""
+    leaves = [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(candidates)]
+    points = np.concatenate([leaf.reshape(len(leaf), -1) for leaf in leaves], axis=1)
+    return np.array([instance.fn_numpy(x) for x in points])
 
 
 def run_pyhopper(
@@ -138,26 +159,21 @@ def run_pyhopper(
         # The operator of PyHopper's travelling salesman recipe, as a true 2-opt reversal.
         rng = np.random.default_rng(seed)
         order = pyhopper.custom(lambda: instance.sample(rng), partial(_reverse, rng))
-        space = {"x": order}
+        space = {"x0": order}
     elif scalars:
         space = {
             f"x{i}": pyhopper.float(instance.low, instance.high, init=float(instance.initial[i]))
             for i in range(instance.dim)
         }
     else:
-        array = pyhopper.float(
-            instance.low, instance.high, init=instance.initial, shape=(instance.dim,)
-        )
-        space = {"x": array}
+        space = {f"x{i}": _array(instance, own) for i, own in enumerate(instance.groups())}
 
     def point(candidate: dict[str, Any]) -> np.ndarray:
-        if "x" in candidate:
-            return candidate["x"]
-        return np.fromiter(candidate.values(), np.float64, instance.dim)
+        return np.concatenate([np.atleast_1d(part) for part in candidate.values()])
 
     # `quiet` does not silence the summary.
-    with redirect_stdout(StringIO()), Meter() as meter:
-        objective = Recorder(instance.fn_numpy)
+    with redirect_stdout(StringIO()), suppress(Spent), Meter() as meter:
+        objective = Recorder(instance.fn_numpy, evaluations)
         pyhopper.Search(space).run(
             lambda candidate: objective(point(candidate)),
             direction="min",
@@ -167,6 +183,14 @@ def run_pyhopper(
             **settings,
         )
     return objective.run(instance, meter)
+
+
+def _array(instance: Instance, group: Group) -> Any:
+    pyhopper, initial = require("pyhopper"), instance.initial[group.where]
+    if not group.whole:
+        return pyhopper.float(group.low, group.high, init=initial, shape=(group.size,))
+    low, high = int(group.low), int(group.high)
+    return pyhopper.int(low, high, init=initial.astype(int), shape=(group.size,))
 
 
 def _reverse(rng: np.random.Generator, tour: np.ndarray) -> np.ndarray:
@@ -179,9 +203,23 @@ RIVALS: Mapping[str, Rival] = {
     "jaxhop": Rival(run_jaxhop, "jaxhop"),
     "annealed_mcmc": Rival(partial(run_jaxhop, name="annealed_mcmc"), "jaxhop"),
     "search_gradient": Rival(partial(run_jaxhop, name="search_gradient"), "jaxhop"),
-    "random": Rival(run_random, "numpy"),
+    "jaxhop (rounds)": Rival(partial(run_jaxhop, rounds=True), "jaxhop"),
+    "random": Rival(hosted(random), "numpy"),
     "pyhopper": Rival(run_pyhopper, "pyhopper"),
     "pyhopper-scalars": Rival(partial(run_pyhopper, scalars=True), "pyhopper"),
+    "pycma": Rival(hosted(pycma), "cma"),
+    "pycma sep": Rival(hosted(pycma, CMA_diagonal=True), "cma"),
+    "cmaes": Rival(hosted(cmaes, kind="CMA"), "cmaes"),
+    "cmaes sep": Rival(hosted(cmaes, kind="SepCMA"), "cmaes"),
+    "cmaes margin": Rival(hosted(cmaes, kind="CMAwM"), "cmaes"),
+    "nevergrad 1+1": Rival(hosted(nevergrad, optimizer="OnePlusOne"), "nevergrad"),
+    "nevergrad discrete 1+1": Rival(
+        hosted(nevergrad, optimizer="DiscreteOnePlusOne"), "nevergrad"
+    ),
+    "nevergrad NGOpt": Rival(hosted(nevergrad, optimizer="NGOpt"), "nevergrad"),
+    "optuna TPE": Rival(hosted(optuna, sampler="TPESampler"), "optuna"),
+    "optuna CMA": Rival(hosted(optuna, sampler="CmaEsSampler"), "optuna"),
+    "hyperopt TPE": Rival(hosted(hyperopt), "hyperopt"),
     **{name: Rival(partial(run_evosax, strategy=name), "evosax") for name in STRATEGIES},
 }
 """What can be run, by name. A new rival is one function and one line here."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from jaxhop import pruners as pruners
     from jaxhop._budget import parse_runtime as parse_runtime
     from jaxhop._history import History as History
+    from jaxhop._incremental import incremental as incremental
     from jaxhop._interactive import Search as Search
     from jaxhop._load import load as load
     from jaxhop._noisy import wrap_n_times as wrap_n_times
@@ -56,6 +57,7 @@ _PLACES = {
     "StorageError": ("jaxhop.storage", "StorageError"),
     "fidelity": ("jaxhop.space", "Fidelity"),
     "float": ("jaxhop.space", "Float"),
+    "incremental": ("jaxhop._incremental", "incremental"),
     "int": ("jaxhop.space", "Int"),
     "parse_runtime": ("jaxhop._budget", "parse_runtime"),
     "permutation": ("jaxhop.space", "Permutation"),
@@ -86,6 +88,7 @@ __all__ = [
     "executors",
     "fidelity",
     "float",
+    "incremental",
     "int",
     "load",
     "parse_runtime",

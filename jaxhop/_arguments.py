@@ -16,7 +16,7 @@ from jaxhop._interrupt import GRACE_SECONDS
 from jaxhop._pruning import number
 from jaxhop._python_search import PythonOptions
 from jaxhop._result import Result
-from jaxhop.algorithms import Algorithm, auto, population_for
+from jaxhop.algorithms import Algorithm, population_for
 from jaxhop.evaluators import Jobs
 from jaxhop.pruners import Pruner
 from jaxhop.space import Space
@@ -199,16 +199,15 @@ def make_algorithm(algorithm: Any, space: Space, population: int, noisy: bool) -
     """
     if isinstance(algorithm, Algorithm):
         return algorithm
-    recipe: Any = auto() if isinstance(algorithm, str) and algorithm == "auto" else algorithm
     try:
-        inspect.signature(recipe).bind(space, population, noisy=noisy)
+        inspect.signature(algorithm).bind(space, population, noisy=noisy)
     except (TypeError, ValueError):
         raise ValueError(
             f'`algorithm={algorithm!r}`: it must be "auto", an `Algorithm`, or a recipe, which is'
             " called as recipe(space, population, noisy=False). Say"
             " `jaxhop.algorithms.annealed_mcmc()`."
         ) from None
-    made = recipe(space, population, noisy=noisy)
+    made = algorithm(space, population, noisy=noisy)
     if not isinstance(made, Algorithm):
         raise TypeError(
             f"`algorithm={algorithm!r}`: a recipe must return an `Algorithm`, but it returned"
@@ -325,15 +324,25 @@ def parse_devices(devices: Any) -> Sequence[Any]:
     return devices
 
 
-def parse_population(population: Any, budget: Budget, platform: str, given: int) -> int:
+def parse_population(
+    population: Any, name: str | None, space: Space, budget: Budget, platform: str, given: int
+) -> int:
     """Candidates a round.
+
+    Args:
+        population: what the user said.
+        name: of the algorithm, if jaxhop chose it.
+        space: the space.
+        budget: the budget.
+        platform: where candidates are evaluated.
+        given: candidates to begin with.
 
     Raises:
         ValueError: if the first round cannot hold the candidates that are given.
         TypeError: if it is no whole number.
     """
     if population is None:
-        return max(population_for(budget.evaluations, platform), given)
+        return max(population_for(name or "", space, budget.evaluations, platform), given)
     population = whole("population", population, 1, 2**24, "population=64")
     if population < given:
         raise ValueError(

@@ -64,14 +64,18 @@ def compile_rounds(
     points = jax.tree.map(lambda *leaves: np.stack([np.asarray(x) for x in leaves]), *first)
     first.clear()
 
+    # A round is evaluated in whole chunks.
+    short = algorithm.usual is not None and platform == "cpu"
+    widest = -(-algorithm.usual // 2) if algorithm.usual and short else population
+
     def chunk_if(each: int) -> int:
-        return chunk_for(each, objective.cost.operations, population, platform, max_memory)
+        return chunk_for(each, objective.cost.operations, widest, platform, max_memory)
 
     # Nothing to choose where a program that never frees anything would fit the population, nor on
     # a CPU where a bare point does not fit. Elsewhere low-rank candidates are less than a point.
     each = objective.cost.bytes + 4 * space.nbytes
     chunk, bare = chunk_if(each), chunk_if(space.nbytes)
-    if chunk < population and (platform != "cpu" or chunk < bare):
+    if chunk < widest and (platform != "cpu" or chunk < bare):
         each = _measured_bytes(algorithm, objective, space, key, points, platform)
         chunk = chunk_if(each)
     points = jax.tree.map(lambda leaf: _placed(leaf, place, several), points)

@@ -78,6 +78,7 @@ class InRounds:
 
         self._ask = jax.jit(jax.vmap(ask, (None, 0, None, None)))
         self._tell = jax.jit(_told(algorithm, population))
+        self._shift = algorithm.shift and jax.jit(algorithm.shift)
         self._asked: _Round | None = None
         self._open: list[Row] = []  # rows of before that have no value
         self.lost: tuple[str, ...] = ()
@@ -260,9 +261,15 @@ class InRounds:
                 leaf[row.index] = own
             values[row.index], valid[row.index] = value, True
         self._waiting = []
-        if self._offset is None and np.isfinite(values).any():
-            # float32 tells differences from the first value apart, not 220.53 from 220.531.
-            self._offset = float(values[np.isfinite(values)][0])
+        finite = values[valid & np.isfinite(values)]
+        if finite.size:
+            # float32 tells differences from some value apart, not 220.53 from 220.531.
+            offset = float(finite[0]) if self._offset is None else self._offset
+            if self._shift is not None and finite.min() < offset:
+                least = float(finite.min())
+                self.state = self._shift(self.state, np.float32(offset - least))
+                offset = least
+            self._offset = offset
         values = (values - (self._offset or 0.0)).astype(np.float32)
         self.state = self._tell(*self._asked, self.state, points, valid, values)
 

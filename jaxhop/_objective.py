@@ -158,7 +158,7 @@ def trace(
     except _ReturnError as error:
         raise ReturnTypeError(str(error)) from None
     except Exception as error:
-        _explain(error, fn)
+        explain(error, fn)
         raise
     if any(isinstance(constant, jax.core.Tracer) for constant in closed.consts):
         raise TraceError(
@@ -320,8 +320,16 @@ def _taken_apart(eqn: Any, operands: list[Any]) -> list[Any]:
     return operands[:whole] + [jax.lax.copy_p.bind(x) for x in operands[whole:]]
 
 
-def _explain(error: Exception, fn: Any) -> None:
-    """Raises a `TraceError` for what JAX cannot trace; else adds where it happened."""
+def explain(error: Exception, fn: Any) -> None:
+    """Raises a `TraceError` for what JAX cannot trace; else adds where it happened.
+
+    Args:
+        error: what tracing raised.
+        fn: what was traced.
+
+    Raises:
+        TraceError: if the error comes of using an abstract array as a number.
+    """
     place = _users_line(error)
     if _is_of_tracing(error):
         reason = str(error).split("\n")[0].strip().rstrip(".")

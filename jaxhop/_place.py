@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from jaxhop._arguments import one_of
 from jaxhop._budget import parse_runtime
-from jaxhop.storage import Directory, open_directory
+from jaxhop.storage import Directory, StorageError, open_directory, read_settings
 
 
 class Place(NamedTuple):
@@ -23,6 +23,23 @@ class Place(NamedTuple):
     resume: bool | str
     overwrite: bool
     every: float | None
+
+    def chosen(self, name: str) -> Any:
+        """What the search that is there has chosen where its caller named nothing.
+
+        Args:
+            name: of the setting.
+
+        Returns:
+            The setting; None if there is no search to go on with, or none that can be read, which
+            `open` refuses.
+        """
+        if self.overwrite:
+            return None
+        try:
+            return read_settings(self.path).get(name)
+        except StorageError:
+            return None
 
     def open(self, settings: dict[str, Any], defaults: dict[str, Any]) -> Directory:
         """The directory, which belongs to this search.

@@ -30,6 +30,7 @@ from jaxhop._backend import choose
 from jaxhop._budget import Budget
 from jaxhop._extension import extend
 from jaxhop._in_rounds import InRounds
+from jaxhop._incremental import Incremental, Searched
 from jaxhop._interrupt import GRACE_SECONDS
 from jaxhop._jax_rungs import Rungs
 from jaxhop._jax_search import jax_session
@@ -45,12 +46,13 @@ from jaxhop._python_search import (
 )
 from jaxhop._result import Result
 from jaxhop._session import Session, follow
-from jaxhop.algorithms import Algorithm, Recipe, name_for
+from jaxhop.algorithms import FACTORIES, Algorithm, Recipe, name_for
 from jaxhop.callbacks import Callbacks
 from jaxhop.space import Space, known
 from jaxhop.storage import Directory, describe, signature
 
-_MANY = 64  # candidates a round that a space of many weights would have
+_LONG = 1000  # evaluations from which it pays that candidates of Python functions come in rounds
+_VISITS = 50  # of each coordinate, the same
 
 
 def search(
@@ -113,6 +115,7 @@ def search(
             chosen by its mean over fresh keys.
             A Python function gets Python scalars, NumPy arrays and the options themselves. It
             returns a number, or is a generator that yields estimates, the last of which counts.
+            What `jaxhop.incremental` returns also says what a move of an order changes.
         space: a pytree of parameters (`jaxhop.float` and so on); any other leaf is a constant.
         direction: `"min"` or `"max"`; `"minimize"` and `"maximize"` mean the same.
         runtime: how long to search: seconds, a `timedelta`, or text such as `"30min"`,
@@ -241,12 +244,29 @@ def search(
     )
     beginning = first_candidates(space, init, memory.best, initial and memory.fresh)
     known_values = parse_observed(space, observed, direction)
+    if isinstance(fn, Incremental):
+        asked = Searched(backend, algorithm, population)
+        platform = (devices or jax.devices())[0].platform
+        backend, algorithm, population = fn.settle(
+            space, direction, asked, len(beginning), platform
+        )
     objective, notes = choose(fn, space, direction, backend, average)
     compiled = objective is not None and space.fidelity is None
     platform = (devices or jax.devices())[0].platform if compiled else "cpu"
-    width = parse_population(population, budget, platform, len(beginning))
-    rounds = compiled or (objective is None and _in_rounds(space, population, algorithm, options))
     noisy = compiled and objective is not None and objective.noisy
+    rounds = compiled or (objective is None and options.vectorized)
+    rounds |= objective is None and (population is not None or algorithm != "auto")
+    chosen = None
+    if isinstance(algorithm, str) and algorithm == "auto":
+        # A search that goes on keeps to its algorithm, whatever its budget is now.
+        chosen = place and place.chosen("algorithm")
+        if not isinstance(chosen, str) or chosen not in FACTORIES:
+            chosen = name_for(space, population, budget.evaluations, noisy)
+        before = place and place.chosen("rounds")
+        at_once = _long(space, budget.evaluations, chosen) if before is None else before
+        rounds |= objective is None and at_once
+        algorithm = FACTORIES[chosen]()
+    width = parse_population(population, chosen, space, budget, platform, len(beginning))
     # All that can be wrong is refused before anything is written, or deleted.
     if compiled:
         refuse_python_only(cost=cost, evaluations_per_process=evaluations_per_process)
@@ -269,7 +289,9 @@ def search(
             "rounds": rounds,
         }
         settings |= {} if population is None else {"population": width}
-        directory = place.open(settings, {"population": width, "rows": not compiled})
+        defaults = {"population": width, "rows": not compiled}
+        defaults |= {} if chosen is None else {"algorithm": chosen}
+        directory = place.open(settings, defaults)
         if directory.extended is not None:
             extend(directory, space)
         notes = (*notes, *directory.notes)
@@ -333,12 +355,12 @@ class _Plan(NamedTuple):
         return ranked[: self.width - given]
 
 
-def _in_rounds(
-    space: Space, population: int | None, algorithm: Any, options: PythonOptions
-) -> bool:
-    """Whether a Python function gets a population at a time."""
-    asked = options.vectorized or population is not None or algorithm != "auto"
-    return asked or name_for(space, _MANY) == "search_gradient"
+def _long(space: Space, evaluations: int | None, algorithm: str) -> bool:
+    """Whether a Python function gets a population at a time where nobody asked for that."""
+    if algorithm == "search_gradient":
+        return True
+    enough = evaluations is not None and evaluations >= max(_LONG, _VISITS * space.size)
+    return algorithm == "covariance_adaptation" and enough and not space.python
 
 
 def _compiled(

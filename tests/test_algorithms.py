@@ -9,13 +9,23 @@ import numpy as np
 import pytest
 
 import jaxhop
-from jaxhop.algorithms import Algorithm, Batch, Info, annealed_mcmc, auto, random_search, step
+from jaxhop.algorithms import (
+    Algorithm,
+    Batch,
+    Info,
+    annealed_mcmc,
+    auto,
+    covariance_adaptation,
+    random_search,
+    step,
+)
 from jaxhop.algorithms._confirmed import confirmed
 
 # To put a new algorithm under the contract, add a line.
 ALGORITHMS = {
     "random search": random_search(),
     "annealed mcmc": annealed_mcmc(chains=3, explore=0.3, end_temperature=0.01),
+    "covariance adaptation": covariance_adaptation(),
 }
 
 POPULATION = 16

@@ -1,7 +1,7 @@
 """Algorithms: bundles of pure functions `init`, `ask` and `tell`."""
 
 from jaxhop.algorithms._annealed_mcmc import AnnealedState, annealed_mcmc
-from jaxhop.algorithms._auto import auto, name_for, population_for
+from jaxhop.algorithms._auto import FACTORIES, auto, name_for, population_for
 from jaxhop.algorithms._base import (
     Algorithm,
     Batch,
@@ -15,14 +15,20 @@ from jaxhop.algorithms._base import (
     step,
 )
 from jaxhop.algorithms._contract import check_contract
+from jaxhop.algorithms._covariance_adaptation import CovarianceState, covariance_adaptation
+from jaxhop.algorithms._orders import Exchange, Swap
 from jaxhop.algorithms._random_search import random_search
 from jaxhop.algorithms._search_gradient import SearchGradientState, search_gradient
 from jaxhop.algorithms._sequential import Proposals, Sequential, SequentialState, sequential
+from jaxhop.algorithms._simulated_annealing import SimulatedState, simulated_annealing
 
 __all__ = [
+    "FACTORIES",
     "Algorithm",
     "AnnealedState",
     "Batch",
+    "CovarianceState",
+    "Exchange",
     "Info",
     "Part",
     "Proposals",
@@ -30,11 +36,14 @@ __all__ = [
     "SearchGradientState",
     "Sequential",
     "SequentialState",
+    "SimulatedState",
     "State",
+    "Swap",
     "add_up",
     "annealed_mcmc",
     "auto",
     "check_contract",
+    "covariance_adaptation",
     "name_for",
     "population_for",
     "put",
@@ -42,5 +51,6 @@ __all__ = [
     "rows",
     "search_gradient",
     "sequential",
+    "simulated_annealing",
     "step",
 ]

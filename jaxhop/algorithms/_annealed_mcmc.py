@@ -149,7 +149,7 @@ def annealed_mcmc(
             ),
             spread=spread,
         )
-        algorithm = Algorithm(mcmc.init, mcmc.ask, mcmc.tell)
+        algorithm = Algorithm(mcmc.init, mcmc.ask, mcmc.tell, shift=mcmc.shift)
         return confirmed(algorithm, population) if noisy else algorithm
 
     return recipe
@@ -253,6 +253,12 @@ class _AnnealedMCMC:
                 jnp.float32(self._temperature(state, progress)),
                 plan.accepted & batch.valid,
             ),
+        )
+
+    def shift(self, state: AnnealedState, by: Any) -> AnnealedState:
+        """The state with its values moved by a number."""
+        return dataclasses.replace(
+            state, values=state.values + by, best_value=state.best_value + by
         )
 
     def _phase(self, state: AnnealedState, progress: Any) -> jax.Array:

@@ -120,6 +120,11 @@ class Algorithm(NamedTuple):
             population. Default: the whole population.
         estimated: whether `best_value` is the algorithm's own estimate, as that of random values
             is, rather than the lowest value ever told. Default False.
+        usual: how many candidates most rounds have, if that is far less than the population: a CPU
+            evaluates no more than half as many at once.
+        shift: `shift(state, by) -> state` with `by` added to the values it holds. Whoever has
+            values of float64 tells them less the best one, so that differences near the best are
+            not lost in float32. Default: they are told less the first one.
 
     Example:
         >>> import jax, jax.numpy as jnp, jaxhop
@@ -143,6 +148,8 @@ class Algorithm(NamedTuple):
     tell: Callable[..., Any]
     width: Callable[[Any, Any], Any] | None = None
     estimated: bool = False
+    usual: int | None = None
+    shift: Callable[..., Any] | None = None
 
 
 class Recipe(Protocol):

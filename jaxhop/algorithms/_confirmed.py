@@ -10,7 +10,6 @@ from jaxhop._trials import PHASES
 from jaxhop.algorithms._base import Algorithm, Batch, Info, rows, usable
 
 _CONFIRM = PHASES.index("confirm")
-_FROM = 0.9  # the share of the budget after which finalists are all that is evaluated
 _MEMORY = 0.9  # of the moving mean that stands for the best value until then
 
 
@@ -36,17 +35,18 @@ class ConfirmedState:
     info: Info
 
 
-def confirmed(algorithm: Algorithm, population: int) -> Algorithm:
+def confirmed(algorithm: Algorithm, population: int, share: float = 0.1) -> Algorithm:
     """An algorithm for an objective whose values are random.
 
     The lowest of many random values is a lucky one. So nothing is chosen for a single value: the
-    algorithm spends the last tenth of the budget on evaluating its finalists, one key a round
+    algorithm spends the last part of the budget on evaluating its finalists, one key a round
     for all of them, and the one of the lowest mean is the best.
 
     Args:
         algorithm: what searches before that; its state has `points` (stacked), the best one
             first, and their `values`, of the last round's key.
         population: candidates a round.
+        share: of the budget, at the end. Default: a tenth, which several finalists need.
 
     Returns:
         An algorithm.
@@ -57,6 +57,7 @@ def confirmed(algorithm: Algorithm, population: int) -> Algorithm:
         >>> recipe({"x": jaxhop.float(-5, 5)}, 16, noisy=True).width is not None
         True
     """
+    begin = 1 - share
 
     def init(key: Any, points: Any = None) -> ConfirmedState:
         search = algorithm.init(key, points)
@@ -71,12 +72,12 @@ def confirmed(algorithm: Algorithm, population: int) -> Algorithm:
         )
 
     def inner(progress: Any) -> jax.Array:
-        return jnp.minimum(progress / _FROM, 1)
+        return jnp.minimum(progress / begin, 1)
 
     def ask(key: Any, index: Any, state: ConfirmedState, progress: Any) -> Any:
         last = state.counts.shape[0] - 1
         return jax.lax.cond(
-            progress >= _FROM,
+            progress >= begin,
             lambda: rows(state.search.points, jnp.minimum(index, last)),
             lambda: algorithm.ask(key, index, state.search, inner(progress)),
         )
@@ -85,7 +86,7 @@ def confirmed(algorithm: Algorithm, population: int) -> Algorithm:
         key: Any, state: ConfirmedState, batch: Batch, values: jax.Array, progress: Any
     ) -> ConfirmedState:
         return jax.lax.cond(
-            progress >= _FROM,
+            progress >= begin,
             lambda: _confirm(state, usable(values, batch.valid)),
             lambda: _search(key, state, batch, values, progress),
         )
@@ -136,6 +137,9 @@ def confirmed(algorithm: Algorithm, population: int) -> Algorithm:
 
     def width(state: ConfirmedState, progress: Any) -> jax.Array:
         finalists = min(state.counts.shape[0], population)
-        return jnp.where(progress >= _FROM, finalists, population).astype(jnp.int32)
+        usual = population
+        if algorithm.width is not None:
+            usual = algorithm.width(state.search, inner(progress))
+        return jnp.where(progress >= begin, finalists, usual).astype(jnp.int32)
 
-    return Algorithm(init, ask, tell, width)
+    return Algorithm(init, ask, tell, width, usual=algorithm.usual)

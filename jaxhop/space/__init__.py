@@ -22,6 +22,7 @@ from jaxhop.space._perturbed import (
     written_out,
 )
 from jaxhop.space._python import PythonCustom, custom
+from jaxhop.space._relaxed import grain, is_numeric, relaxed, unrelaxed, walls
 from jaxhop.space._space import Space
 from jaxhop.space._store import Store
 from jaxhop.space._weights import Weights
@@ -53,6 +54,11 @@ __all__ = [
     "choice",
     "custom",
     "dither",
+    "grain",
+    "is_numeric",
     "known",
+    "relaxed",
+    "unrelaxed",
+    "walls",
     "written_out",
 ]

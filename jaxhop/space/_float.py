@@ -197,7 +197,7 @@ class Float(Parameter):
         xp: Any = jnp if isinstance(value, jax.core.Tracer) else np
         x = xp.asarray(value, np.float32)
         y = (xp.log(x) if self.log else x) / self.unit.astype(np.float32)
-        return xp.asarray(xp.clip(y, *self._walls())).astype(self._stored)
+        return xp.asarray(xp.clip(y, *self.walls())).astype(self._stored)
 
     def decode(self, coordinates: Any) -> jax.Array:
         x = jnp.asarray(coordinates).astype(jnp.float32) * self.unit.astype(np.float32)
@@ -220,7 +220,7 @@ class Float(Parameter):
 
     def draw(self, a: jax.Array, b: jax.Array) -> jax.Array:
         del b
-        low, high = self._walls()
+        low, high = self.walls()
         u = _noise.uniform(a).reshape(self.shape)
         if self.bounded:
             y = low + u * (high - low)
@@ -229,7 +229,7 @@ class Float(Parameter):
             y = high - far if self.low is None else low + far
         else:
             y = _noise.normal(a).reshape(self.shape)
-        return self._shortened(y)
+        return self.nearest(y)
 
     def move(self, a: jax.Array, b: jax.Array, x: jax.Array, proposal: Proposal) -> jax.Array:
         noise = _noise.normal(b).reshape(self.shape)
@@ -259,15 +259,15 @@ class Float(Parameter):
         Returns:
             Coordinates within the bounds.
         """
-        low, high = self._walls()
+        low, high = self.walls()
         y = x.astype(jnp.float32) + change
         y = jnp.where(y < low, 2 * low - y, y) if self.low is not None else y
         y = jnp.where(y > high, 2 * high - y, y) if self.high is not None else y
-        return self._shortened(y)
+        return self.nearest(y)
 
     def transfer(self, base: Any, moved: Any, onto: Any) -> jax.Array:
         change = moved.astype(jnp.float32) - base.astype(jnp.float32)
-        y = self._shortened(onto.astype(jnp.float32) + change)
+        y = self.nearest(onto.astype(jnp.float32) + change)
         return jnp.where(moved != base, y, onto)
 
     @property
@@ -276,7 +276,7 @@ class Float(Parameter):
         free = self.low is None and self.high is None
         return self.dtype if free and self.dtype.itemsize < 4 else np.dtype(np.float32)
 
-    def _walls(self) -> tuple[np.ndarray, np.ndarray]:
+    def walls(self) -> tuple[np.ndarray, np.ndarray]:
         """float32 bounds of the coordinates, infinite where there are none."""
         low, high = (
             default if bound is None else (np.log(bound) if self.log else bound) / self.unit
@@ -284,9 +284,9 @@ class Float(Parameter):
         )
         return np.asarray(low, np.float32), np.asarray(high, np.float32)
 
-    def _shortened(self, y: Any) -> jax.Array:
+    def nearest(self, y: Any) -> jax.Array:
         """Coordinates within the bounds, as they are stored."""
-        return shortened(jnp.clip(y, *self._walls()), self._stored)
+        return shortened(jnp.clip(y, *self.walls()), self._stored)
 
     def _ends(self) -> tuple[np.ndarray, np.ndarray]:
         """Bounds of the values in their own dtype, infinite where there are none."""

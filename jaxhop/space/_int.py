@@ -112,7 +112,7 @@ class Int(Parameter):
 
     @property
     def size(self) -> int:
-        return self._index.size
+        return self.index.size
 
     @property
     def pairs(self) -> int:
@@ -158,20 +158,20 @@ class Int(Parameter):
 
     def draw(self, a: jax.Array, b: jax.Array) -> jax.Array:
         if not self.log:
-            return self._index.draw(a, b)
+            return self.index.draw(a, b)
         # Each integer owns the interval from half below it to half above it.
-        floor, width = self._logarithms()
+        floor, width = self.logarithms()
         u = _noise.uniform(a).reshape(self.shape)
         number = jnp.round(jnp.exp(floor + u * width)) - self.low.astype(np.float32)
-        last = self._index.last
+        last = self.index.last
         number = jnp.clip(number, 0, last.astype(np.float32)).astype(jnp.uint32)
         return jnp.minimum(number, last).astype(jnp.int32)
 
     def move(self, a: jax.Array, b: jax.Array, x: jax.Array, proposal: Proposal) -> jax.Array:
         if not self.log:
-            return self._index.move(a, b, x, proposal)
+            return self.index.move(a, b, x, proposal)
         b, at = b.reshape(self.shape), x.astype(jnp.uint32)
-        floor, width = self._logarithms()
+        floor, width = self.logarithms()
         value = x.astype(jnp.float32) + self.low.astype(np.float32)
         y = jnp.log(value) + proposal.step * width * _noise.normal(b)
         y = jnp.where(y < floor, 2 * floor - y, y)
@@ -179,7 +179,7 @@ class Int(Parameter):
         far = jnp.exp(jnp.clip(y, floor, floor + width)) - value
         steps = whole_steps(b, jnp.abs(far))
         up = jnp.where(far == 0, upwards(b), far > 0)
-        new = stepped(at, self._index.last, steps, up).astype(jnp.int32)
+        new = stepped(at, self.index.last, steps, up).astype(jnp.int32)
         return jnp.where(moving(a, proposal).reshape(self.shape), new, x)
 
     def spacing(self, value: np.ndarray) -> np.ndarray:
@@ -192,14 +192,14 @@ class Int(Parameter):
             Distances in units of the range.
         """
         if self.log:
-            return np.log1p(1 / value) / self._logarithms()[1]
-        return 1 / (self._index.last + 1.0)
+            return np.log1p(1 / value) / self.logarithms()[1]
+        return 1 / (self.index.last + 1.0)
 
     def transfer(self, base: Any, moved: Any, onto: Any) -> jax.Array:
-        return self._index.transfer(base, moved, onto)
+        return self.index.transfer(base, moved, onto)
 
     @property
-    def _index(self) -> Index:
+    def index(self) -> Index:
         first, last = self.numbers()
         return Index((last - first).astype(np.uint32), ordinal=True, shape=self.shape)
 
@@ -229,7 +229,7 @@ class Int(Parameter):
             return xp.take(xp.asarray(_powers(self.power_of)), number)
         return number
 
-    def _logarithms(self) -> tuple[np.ndarray, np.ndarray]:
+    def logarithms(self) -> tuple[np.ndarray, np.ndarray]:
         """float32 lower end and width of the range in logarithms."""
         floor, ceiling = np.log(self.low - 0.5), np.log(self.high + 0.5)
         return floor.astype(np.float32), (ceiling - floor).astype(np.float32)

@@ -1,0 +1,524 @@
+"""Covariance adaptation: a normal distribution that learns, with sparse probes beside it.
+
+Most candidates of a round are drawn around a mean. The better half moves the mean and teaches the
+distribution its deviations and, up to some hundred coordinates, its correlations; see
+`_distribution`. Draws are many at first, for a wide view, and few at last, for precision.
+
+As soon as the distribution has become narrow a few candidates are probes: sparse moves, near and
+far, of the best point. A probe that is better moves the mean with it, so that coordinates that
+settled in different basins can change one at a time. Probes get the more of the budget the more
+they gain. Where neither gains any more, the search begins anew from elsewhere with more draws.
+"""
+
+import dataclasses
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxhop import _noise
+from jaxhop._trials import PHASES
+from jaxhop.algorithms._base import (
+    Algorithm,
+    Batch,
+    Info,
+    Recipe,
+    choose,
+    first_points,
+    rows,
+    usable,
+)
+from jaxhop.algorithms._confirmed import confirmed
+from jaxhop.algorithms._distribution import (
+    Distribution,
+    Pace,
+    Ranked,
+    drawn,
+    first,
+    learned,
+    ranked,
+)
+from jaxhop.algorithms._reals import Reals
+from jaxhop.space import Proposal, Space
+
+_EXPLORE, _ANNEAL = PHASES.index("explore"), PHASES.index("anneal")
+_CORRELATED = 128  # coordinates up to which correlations are learned
+_FIRST, _FIRST_NOISY = 0.15, 0.25  # deviations at the start, in units of the range
+# Of random values: how late steps of the mean begin to shrink, how eagerly scales learn, and how
+# many times the least number of draws a round has.
+_CALM, _CALM_SCALES, _CALM_DRAWS = 1.8, 0.3, 4
+_CONFIRM = 0.02  # share of the budget that evaluates the mean of a random objective again
+_NARROW = 0.01  # deviations below which probes begin, in units of the range
+_SETTLED = 1e-6  # deviations below which a search may begin anew
+_LEAST, _MOST = 0.03, 0.9  # share of the probes
+_MEMORY = 0.98  # of the moving means of gains
+_SUMMED = 16  # improving probes that are added up
+_FLAT, _FALLEN = 0.3, 0.6  # shares of the budget between which the number of draws falls
+
+
+class _Gains(NamedTuple):
+    """Improvement of the best value for each evaluation; moving means, float32."""
+
+    draws: jax.Array
+    probes: jax.Array
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CovarianceState:
+    """The distribution, and the best points. Size: 4 vectors and 3 points, and the matrices.
+
+    Attributes:
+        key: uint32[2], scrambles the low-discrepancy points.
+        given: the first candidates, stacked.
+        distribution: of the real numbers.
+        odds: probabilities of options.
+        evaluated: float32, evaluations told.
+        round: int32, rounds told.
+        started: float32, progress at which the present run began.
+        age: int32, rounds of the present run; its first is drawn from anywhere.
+        restarts: int32, how many runs there were before.
+        improved: int32, age at the last improvement.
+        top: the best point of this run; of a random objective the mean.
+        top_value: float32, its value.
+        hoped: `top` with several improving moves added up.
+        pending: bool, whether `hoped` is still to be evaluated.
+        gains: of draws and probes.
+        owed: float32, probes that are due.
+        best: the best point of all.
+        best_value: float32, its value.
+        info: phase, step size over the first one, and candidates that became the best.
+    """
+
+    key: jax.Array
+    given: Any
+    distribution: Distribution
+    odds: tuple[jax.Array, ...]
+    evaluated: jax.Array
+    round: jax.Array
+    started: jax.Array
+    age: jax.Array
+    restarts: jax.Array
+    improved: jax.Array
+    top: Any
+    top_value: jax.Array
+    hoped: Any
+    pending: jax.Array
+    gains: _Gains
+    owed: jax.Array
+    best: Any
+    best_value: jax.Array
+    info: Info
+
+    @property
+    def points(self) -> Any:
+        """The finalists of a random objective, stacked: the mean."""
+        return jax.tree.map(lambda leaf: leaf[None], self.top)
+
+    @property
+    def values(self) -> jax.Array:
+        """Their values."""
+        return self.top_value[None]
+
+
+def covariance_adaptation(*, correlated: bool | None = None, probes: bool = True) -> Recipe:
+    """A normal distribution that learns scales, correlations and step size, and sparse probes.
+
+    The algorithm for numbers (floats, whole numbers, options with an order) with at least some
+    evaluations for each: on smooth and ill-conditioned functions it is orders of magnitude ahead
+    of moves that do not learn. Unordered options learn probabilities. Parts:
+
+    - Scales, correlations and step size as in dd-CMA-ES (Akimoto & Hansen 2020), with negative
+      weights for the worse half, and scales that learn faster the more coordinates there are.
+    - Draws a round fall from up to twice the least number to that, `4 + 3 log(n)` or an eighth of
+      the population, whichever is more; after a restart there are twice as many.
+    - Probes: one candidate in 33 is a sparse move of the best point once deviations are below
+      1 % of the range, and up to 9 in 10 where these gain more than draws do.
+    - Rounded numbers keep a deviation that reaches their neighbours.
+    - Draws are reflected at bounds, and steps of the mean count as far as bounds let them.
+
+    The value of a random objective differs from round to round: then all candidates are draws, the
+    mean is what is evaluated again and returned, there are no probes and no restarts, and later
+    steps of the mean are shorter, so that noise averages out.
+
+    Args:
+        correlated: whether to learn correlations, at a cost of n * n for each draw. Default: up
+            to 128 coordinates, unless values are random.
+        probes: whether there are probes.
+
+    Returns:
+        A recipe; see `jaxhop.algorithms.Recipe`. It raises ValueError if the space has parameters
+        that are neither numbers nor options, if which of them count depends on others, or if the
+        population is less than 4.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxhop
+        >>> scales = 10.0 ** jnp.arange(6)
+        >>> result = jaxhop.search(
+        ...     lambda p: jnp.sum(scales * (p["x"] - 1) ** 2),
+        ...     {"x": jaxhop.float(-5, 5, shape=(6,))}, evaluations=3000,
+        ...     algorithm=jaxhop.algorithms.covariance_adaptation(),
+        ...     progress=False,
+        ... )
+        >>> bool(result.best_value < 1e-6)
+        True
+    """
+
+    def recipe(space: Any, population: int, *, noisy: bool = False) -> Algorithm:
+        if population < 4:
+            raise ValueError(
+                f"`population={population}`: covariance_adaptation needs at least 4 candidates a"
+                " round. Give more, or use annealed_mcmc."
+            )
+        search = _CovarianceAdaptation(Space(space), population, noisy, correlated, probes)
+        algorithm = Algorithm(
+            search.init,
+            search.ask,
+            search.tell,
+            search.width,
+            usual=search.usual,
+            shift=search.shift,
+        )
+        return confirmed(algorithm, population, _CONFIRM) if noisy else algorithm
+
+    return recipe
+
+
+def draws_for(n: int) -> int:
+    """The least number of draws a round (Hansen 2016).
+
+    Args:
+        n: coordinates.
+
+    Returns:
+        A whole number.
+
+    Example:
+        >>> draws_for(100)
+        17
+    """
+    return 4 + int(3 * math.log(n))
+
+
+class _CovarianceAdaptation:
+    """The functions of the algorithm, closed over the problem and the settings."""
+
+    def __init__(
+        self, space: Space, population: int, noisy: bool, correlated: bool | None, probes: bool
+    ) -> None:
+        self._space, self._population, self._noisy = space, population, noisy
+        self._reals = Reals(space)
+        n = self._reals.n
+        few = n <= _CORRELATED and not noisy
+        self._correlated = few if correlated is None else correlated
+        self._first = _FIRST_NOISY if noisy else _FIRST
+        self._probes = probes and not noisy
+        self._least = self.usual = min(max(draws_for(n), population // 8, 4), population)
+
+    def init(self, key: Any, points: Any = None) -> CovarianceState:
+        points = first_points(self._space, points)
+        start = rows(points, 0)
+        zero, none = jnp.int32(0), jnp.float32(jnp.inf)
+        return CovarianceState(
+            key=_noise.raw(key),
+            given=points,
+            distribution=first(self._reals.vector(start), self._first, self._correlated),
+            odds=self._reals.even(),
+            evaluated=jnp.float32(0),
+            round=zero,
+            started=jnp.float32(0),
+            age=zero,
+            restarts=zero,
+            improved=zero,
+            top=start,
+            top_value=none,
+            hoped=start,
+            pending=jnp.bool_(False),
+            gains=_Gains(jnp.float32(0), jnp.float32(0)),
+            owed=jnp.float32(0),
+            best=start,
+            best_value=none,
+            info=Info(jnp.int32(_EXPLORE), jnp.float32(1), jnp.zeros(self._population, bool)),
+        )
+
+    def shift(self, state: CovarianceState, by: Any) -> CovarianceState:
+        """The state with its values moved by a number."""
+        return dataclasses.replace(
+            state, top_value=state.top_value + by, best_value=state.best_value + by
+        )
+
+    # How many candidates of which kind.
+
+    def _draws(self, state: CovarianceState, progress: Any) -> jax.Array:
+        """Draws of the next round."""
+        if self._noisy:
+            return jnp.int32(min(_CALM_DRAWS * self._least, self._population))
+        total = jnp.maximum(state.evaluated, 1) / jnp.clip(jnp.float32(progress), 1e-9, 1)
+        wide = jnp.clip(jnp.sqrt(total / (50 * self._reals.n)), 1, 2)
+        most = jnp.minimum(self._least * wide * 2.0**state.restarts, self._population)
+        least = jnp.minimum(self._least * 2.0**state.restarts, self._population)
+        own = (progress - state.started) / jnp.maximum(1 - state.started, 1e-6)
+        fallen = jnp.clip((own - _FLAT) / (_FALLEN - _FLAT), 0, 1)
+        draws = jnp.round(most ** (1 - fallen) * least**fallen).astype(jnp.int32)
+        given = jax.tree.leaves(state.given)[0].shape[0]
+        return jnp.where(state.round == 0, jnp.maximum(draws, given), draws)
+
+    def _due(self, state: CovarianceState, progress: Any) -> jax.Array:
+        """Probes of the next round."""
+        room = self._population - self._draws(state, progress)
+        return jnp.clip(state.owed.astype(jnp.int32), 0, room)
+
+    def width(self, state: CovarianceState, progress: Any) -> jax.Array:
+        """Draws and probes."""
+        return self._draws(state, progress) + self._due(state, progress)
+
+    # Candidates.
+
+    def ask(self, key: Any, index: Any, state: CovarianceState, progress: Any) -> Any:
+        own = _noise.fold_in(_noise.raw(key), index)
+        draws = self._draws(state, progress)
+        kind = jnp.where(state.age == 0, 0, jnp.where(index < draws, 1, 2))
+        makers = [
+            lambda: self._anywhere(own, index, state),
+            lambda: self._draw(own, index, state),
+            lambda: self._probe(own, index - draws, state),
+        ]
+        if not self._probes:
+            kind, makers = jnp.minimum(kind, 1), makers[:2]
+        return jax.lax.switch(kind, makers)
+
+    def _anywhere(self, key: jax.Array, index: Any, state: CovarianceState) -> Any:
+        """A draw from the whole space; in the first round, the given points before that."""
+        given = jax.tree.leaves(state.given)[0].shape[0]
+        known = (state.round == 0) & (index < given)
+        fresh = self._space.draw(key, index + state.round, state.key)
+        return choose(known, rows(state.given, index * known), fresh)
+
+    def _draw(self, key: jax.Array, index: Any, state: CovarianceState) -> Any:
+        vector = drawn(state.distribution, self._noise(key), self._reals.walls)
+        words = _noise.pairs(key, self._space.pairs, offset=self._reals.n)[0]
+        point = self._reals.point(vector, state.odds, words)
+        return choose(index == 0, state.top, point) if self._noisy else point
+
+    def _noise(self, key: jax.Array) -> jax.Array:
+        return _noise.filled(key, self._reals.n, _noise.normal)
+
+    def _probe(self, key: jax.Array, number: Any, state: CovarianceState) -> Any:
+        """A sparse move of the best point, near or far; or the sum of those that improved it."""
+        still = (number == 0) & state.pending
+        (many, which), (far, _) = _noise.pairs(key, 2, offset=self._space.pairs)
+        size = self._space.size
+        k = jnp.exp(_noise.uniform(many) * math.log(max(min(size, 3), 1)))
+        parent = choose(still, state.hoped, state.top)
+        proposal = Proposal(
+            rate=jnp.where(still, 0, (k - 1) / size),
+            step=0.5 * 10 ** (-3 * _noise.uniform(far)),
+            temperature=jnp.float32(1),
+            forced=jnp.where(still, -1, self._space.pick(which, parent)),
+        )
+        return self._space.move(key, parent, proposal)
+
+    # What becomes of the values.
+
+    def tell(
+        self, key: Any, state: CovarianceState, batch: Batch, values: jax.Array, progress: Any
+    ) -> CovarianceState:
+        values = usable(values, batch.valid)
+        draws = self._draws(state, progress)
+        drawn = batch.index < draws
+        exploring = state.age == 0
+        if self._noisy:  # the first candidate is the mean
+            winner = jnp.where(exploring, jnp.argmin(values), 0)
+            taking = batch.valid & drawn & (batch.index > 0)
+            better = jnp.isfinite(values[winner])
+        else:
+            winner = jnp.argmin(values)
+            taking = batch.valid & drawn
+            better = values[winner] < state.top_value
+        value = values[winner]
+        found = better & ~drawn[winner] & ~exploring
+        point, hoped, count = self._again(state, batch, values, winner, found)
+        moved = jax.lax.cond(
+            exploring,
+            lambda: self._begun(state, choose(better, point, state.top)),
+            lambda: self._learned(key, state, batch, values, taking, progress),
+        )
+        after = dataclasses.replace(
+            moved,
+            evaluated=state.evaluated + jnp.sum(batch.valid),
+            round=state.round + 1,
+            age=state.age + 1,
+            info=Info(
+                jnp.where(exploring, _EXPLORE, _ANNEAL).astype(jnp.int32),
+                jnp.clip(moved.distribution.sigma / self._first, 1e-9, 1),
+                (jnp.arange(self._population) == winner) & better,
+            ),
+        )
+        if self._noisy:
+            centre = choose(exploring, point, self._centre(after))
+            value = jnp.where(better, value, state.top_value)
+            return dataclasses.replace(
+                after, top=centre, top_value=value, best=centre, best_value=value
+            )
+        after = dataclasses.replace(
+            after,
+            top=choose(better, point, state.top),
+            top_value=jnp.where(better, value, state.top_value),
+            improved=jnp.where(better, after.age, state.improved),
+            hoped=hoped,
+            pending=count > 1,
+            best=choose(value < state.best_value, point, state.best),
+            best_value=jnp.minimum(value, state.best_value),
+        )
+        if self._probes:
+            after = self._shared(state, after, batch, values, drawn, found)
+        return self._renewed(after, progress)
+
+    def _again(
+        self,
+        state: CovarianceState,
+        batch: Batch,
+        values: jax.Array,
+        winner: jax.Array,
+        found: jax.Array,
+    ) -> tuple[Any, Any, jax.Array]:
+        """Makes the best candidate again; if it is a probe, all that improved, and their sum."""
+        index = jnp.arange(self._population)
+        gain = jnp.minimum(state.top_value - values, jnp.finfo(jnp.float32).max)
+        gain = jnp.where(found & (values < state.top_value), gain, -jnp.inf)
+        gain = jnp.where(index == winner, jnp.inf, gain)
+        rank, pick = jax.lax.top_k(gain, min(_SUMMED, self._population))
+        count = jnp.sum(rank > 0)
+
+        def add(turn: jax.Array, carry: tuple[Any, Any]) -> tuple[Any, Any]:
+            # The best comes last, and prevails where moves are of the same coordinate.
+            moved = batch.candidate(pick[count - 1 - turn])
+            return moved, self._space.transfer(state.top, moved, carry[1])
+
+        point, hoped = jax.lax.fori_loop(0, count, add, (state.top, state.top))
+        return point, hoped, jnp.where(found, count, 0)
+
+    def _centre(self, state: CovarianceState) -> Any:
+        """The mean as a point, with the likeliest options."""
+        likely = tuple(
+            jax.nn.one_hot(jnp.argmax(odds, axis=1), odds.shape[1]) for odds in state.odds
+        )
+        words = jnp.full(self._space.pairs, 2**31, jnp.uint32)
+        return self._reals.point(state.distribution.mean, likely, words)
+
+    def _begun(self, state: CovarianceState, start: Any) -> CovarianceState:
+        """A run begins around the best of its first round."""
+        mean = self._reals.vector(start)
+        return dataclasses.replace(state, distribution=first(mean, self._first, self._correlated))
+
+    def _learned(
+        self,
+        key: Any,
+        state: CovarianceState,
+        batch: Batch,
+        values: jax.Array,
+        taking: jax.Array,
+        progress: Any,
+    ) -> CovarianceState:
+        round = ranked(values, taking)
+        raw = _noise.raw(key)
+
+        def noise(at: Any) -> jax.Array:
+            return self._noise(_noise.fold_in(raw, batch.index[at]))
+
+        grain = self._reals.grain(state.distribution.mean)
+        pace = Pace()
+        if self._noisy:
+            pace = Pace(jnp.clip(_CALM - (_CALM - 0.2) * progress, 0.2, 1), _CALM_SCALES)
+        learned_of = learned(state.distribution, round, noise, self._reals.walls, grain, pace)
+        few = jnp.sum(taking) < 4  # a last round may be short: it teaches nothing
+        return dataclasses.replace(
+            state,
+            distribution=choose(few, state.distribution, learned_of),
+            odds=self._chances(state, batch, round, few) if state.odds else (),
+        )
+
+    def _chances(
+        self, state: CovarianceState, batch: Batch, round: Ranked, few: jax.Array
+    ) -> tuple[jax.Array, ...]:
+        """Probabilities of options, moved towards those of the better half."""
+
+        def add(at: Any, sums: Any) -> Any:
+            options = self._reals.options(batch.candidate(at))
+            return jax.tree.map(lambda total, own: total + round.weights[at] * own, sums, options)
+
+        zeros = jax.tree.map(jnp.zeros_like, state.odds)
+        wished = jax.lax.fori_loop(0, self._population, add, zeros)
+        mass = 1 / jnp.maximum(jnp.sum(round.weights**2), 1e-9)
+        count = sum(odds.shape[0] for odds in state.odds)
+        rate = jnp.where(few, 0, mass / (mass + 2 * count + 5))
+        made = []
+        for odds, own in zip(state.odds, wished, strict=True):
+            least = 0.2 / (count * odds.shape[1])
+            mixed = jnp.maximum(odds + rate * (own - odds), least)
+            made.append(mixed / jnp.sum(mixed, axis=1, keepdims=True))
+        return tuple(made)
+
+    def _shared(
+        self,
+        before: CovarianceState,
+        after: CovarianceState,
+        batch: Batch,
+        values: jax.Array,
+        drawn: jax.Array,
+        found: jax.Array,
+    ) -> CovarianceState:
+        """The mean goes with a probe that was best; and whoever gains more gets more to do."""
+        old, new = self._reals.vector(before.top), self._reals.vector(after.top)
+        mean = after.distribution.mean
+        mean = jnp.where(found & (old != new), new, mean)
+        exploring = before.age == 0
+
+        def moving(mean: jax.Array, these: jax.Array) -> jax.Array:
+            number = jnp.sum(these)
+            least = jnp.min(jnp.where(these, values, jnp.inf))
+            each = jnp.maximum(before.top_value - least, 0) / jnp.maximum(number, 1)
+            kept = _MEMORY * mean + (1 - _MEMORY) * jnp.where(jnp.isfinite(each), each, 0)
+            return jnp.where((number > 0) & ~exploring, kept, mean)
+
+        probing = ~drawn & batch.valid
+        gains = _Gains(
+            moving(before.gains.draws, drawn & batch.valid), moving(before.gains.probes, probing)
+        )
+        # Squared, so that the better kind has nearly all; over the larger, lest squares vanish.
+        most = jnp.maximum(jnp.maximum(gains.draws, gains.probes), 1e-30)
+        draws, probes = ((gain / most) ** 2 for gain in gains)
+        share = jnp.clip(probes / (probes + draws + 1e-9), _LEAST, _MOST)
+        due = before.owed - jnp.sum(probing) + share / (1 - share) * jnp.sum(drawn)
+        due = jnp.minimum(due, self._population)
+        return dataclasses.replace(
+            after,
+            distribution=dataclasses.replace(after.distribution, mean=mean),
+            gains=gains,
+            owed=jnp.where(self._widest(after) < _NARROW, due, 0),
+        )
+
+    def _widest(self, state: CovarianceState) -> jax.Array:
+        """The greatest deviation of numbers that are not rounded."""
+        distribution = state.distribution
+        rounded = self._reals.grain(distribution.mean) > 0
+        return jnp.max(jnp.where(rounded, 0, distribution.deviations))
+
+    def _renewed(self, state: CovarianceState, progress: Any) -> CovarianceState:
+        """Begins anew where nothing improves any more."""
+        draws = self._draws(state, progress).astype(jnp.float32)
+        patience = 10 + 30 * self._reals.n / draws
+        stuck = (state.age - state.improved > patience) & (self._widest(state) < _SETTLED)
+        return dataclasses.replace(
+            state,
+            age=jnp.where(stuck, 0, state.age),
+            restarts=jnp.where(stuck, jnp.minimum(state.restarts + 1, 16), state.restarts),
+            started=jnp.where(stuck, progress, state.started),
+            improved=jnp.where(stuck, 0, state.improved),
+            top_value=jnp.where(stuck, jnp.inf, state.top_value),
+            pending=state.pending & ~stuck,
+            gains=_Gains(*(jnp.where(stuck, 0, gain) for gain in state.gains)),
+            owed=jnp.where(stuck, 0, state.owed),
+            odds=jax.tree.map(lambda odds: jnp.where(stuck, 1 / odds.shape[1], odds), state.odds),
+        )
