@@ -11,6 +11,7 @@ from jax.sharding import NamedSharding, PartitionSpec, Sharding, SingleDeviceSha
 
 from jaxhop import _noise
 from jaxhop._carry import Carry, Controls, Records
+from jaxhop._codegen import compiled
 from jaxhop._loop import Program
 from jaxhop._memory import give_back
 from jaxhop._objective import Objective
@@ -82,16 +83,16 @@ def compile_rounds(
     while True:
         rounds = Rounds(algorithm, objective, space, population, chunk, mesh)
         start = jax.jit(rounds.start, out_shardings=place)
-        carry = _compile(start.lower(key, points), platform)(key, points)
+        carry = compiled(start.lower(key, points), platform)(key, points)
         if known:
             values = np.asarray(known, np.float32)
             told = jax.jit(rounds.told, donate_argnums=0, out_shardings=place)
-            carry = _compile(told.lower(carry, values), platform)(carry, values)
+            carry = compiled(told.lower(carry, values), platform)(carry, values)
         if max_memory is None:  # nothing is chosen a second time
             del points
         run = jax.jit(rounds.run, donate_argnums=1, out_shardings=place)
-        compiled = _compile(run.lower(constants, carry, _controls()), platform)
-        needed = _needed(compiled)
+        loaded = compiled(run.lower(constants, carry, _controls()), platform)
+        needed = _needed(loaded)
         if max_memory is None or needed <= max_memory or chunk == 1:
             break
         # What does not depend on the chunk must fit in any case.
@@ -106,7 +107,7 @@ def compile_rounds(
     give_back()
 
     def advance(carry: Carry, controls: Controls) -> tuple[Carry, Records]:
-        return compiled(constants, carry, controls)
+        return loaded(constants, carry, controls)
 
     program = Program(
         rounds, advance, carry, given, several, lambda leaf: _placed(leaf, place, several)
@@ -126,24 +127,9 @@ def _controls() -> Controls:
     return Controls(zero, zero, real, real, real, zero, np.bool_(False))
 
 
-def _compile(lowered: Any, platform: str) -> Any:
-    """Compiles; on a CPU without the newer code generator, where there is a choice.
-
-    Measured on jaxlib 0.10.2: the older one makes programs as fast in 60 % of the time and a
-    fifth of the memory (26 instead of 119 MB for a million coordinates).
-    """
-    if platform == "cpu":
-        try:
-            return lowered.compile(compiler_options={"xla_cpu_use_fusion_emitters": False})
-        except jax.errors.JaxRuntimeError as error:
-            if "No such compile option" not in str(error):
-                raise
-    return lowered.compile()
-
-
-def _needed(compiled: Any) -> int:
+def _needed(program: Any) -> int:
     """Bytes that a compiled program holds at once on a device."""
-    sizes = compiled.memory_analysis()
+    sizes = program.memory_analysis()
     if sizes is None:  # some backends do not say
         return 0
     return (
@@ -178,7 +164,7 @@ def _measured_bytes(
         some = jax.jit(jax.vmap(one, (None, None, None, None, 0)))
         index = jax.ShapeDtypeStruct((width,), jnp.int32)
         lowered = some.lower(shapes, state, key, progress, index)
-        sizes = _compile(lowered, platform).memory_analysis()
+        sizes = compiled(lowered, platform).memory_analysis()
         return 0 if sizes is None else sizes.temp_size_in_bytes
 
     alone = held(1)

@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxhop import _noise
 from jaxhop._asking import on_cpu, stacked
+from jaxhop._codegen import jitted
 from jaxhop._row import Point, Row
 from jaxhop._trials import PHASES
 from jaxhop.algorithms import Algorithm, Batch
@@ -20,7 +21,9 @@ from jaxhop.storage import StorageFull
 if TYPE_CHECKING:
     from jaxhop.storage import Checkpoints, Past
 
-_ATTEMPTS = 8  # rounds in a row that bring nothing new before the space counts as used up
+# Rounds in a row that bring nothing new before the space counts as used up: so many that an
+# algorithm which has converged begins anew meanwhile; few where values that are awaited may help.
+_ATTEMPTS, _ATTEMPTS_WAITING = 1000, 8
 _EXPLORE = PHASES.index("explore")
 
 
@@ -70,15 +73,15 @@ class InRounds:
         key = _noise.seeded(seed)
         self._run = np.asarray(_noise.fold_in(key, 1))
         with on_cpu():
-            self.state = jax.jit(algorithm.init)(_noise.fold_in(key, 0), stacked(points))
-        self._width = algorithm.width and jax.jit(algorithm.width)
+            self.state = jitted(algorithm.init)(_noise.fold_in(key, 0), stacked(points))
+        self._width = algorithm.width and jitted(algorithm.width)
 
         def ask(key: Any, index: Any, state: Any, progress: Any) -> Any:
             return written_out(algorithm.ask(key, index, state, progress))
 
-        self._ask = jax.jit(jax.vmap(ask, (None, 0, None, None)))
-        self._tell = jax.jit(_told(algorithm, population))
-        self._shift = algorithm.shift and jax.jit(algorithm.shift)
+        self._ask = jitted(jax.vmap(ask, (None, 0, None, None)))
+        self._tell = jitted(_told(algorithm, population))
+        self._shift = algorithm.shift and jitted(algorithm.shift)
         self._asked: _Round | None = None
         self._open: list[Row] = []  # rows of before that have no value
         self.lost: tuple[str, ...] = ()
@@ -129,16 +132,18 @@ class InRounds:
     ) -> np.ndarray:
         """Asks for the rounds of before once more, and tells their values; see `Asker.recall`."""
         self._restore()
-        turns = [past.turn == turn for turn in range(self._round + 1, _last(past.turn) + 1)]
+        turns = range(self._round + 1, _last(past.turn) + 1)
         if not self._allow:
             before = np.flatnonzero(past.turn <= self._round)
             self._known |= {past.keys[at]: float(values[at]) for at in before}
-        for own in turns:
-            at = np.flatnonzero(own).tolist()
+        for turn in turns:
+            at = np.flatnonzero(past.turn == turn).tolist()
+            # A round that brought nothing new was asked for together with the one after it.
+            asked = np.argmin(np.where(past.turn >= turn, past.turn, np.inf))
             known = {int(past.place[each]): each for each in at}
             with on_cpu():
                 self._end()
-                rows = self._ask_round(np.float32(past.progress[at[0]] if len(at) else 0))
+                rows = self._ask_round(np.float32(past.progress[asked]))
             for row in [row for row in rows if self._new(row)]:
                 each = known.get(row.index)
                 if each is None:
@@ -163,7 +168,9 @@ class InRounds:
     def more(self, progress: float, wanted: int, screen: bool) -> list[Row]:
         """New candidates; see `Asker.more`. A whole round, however many are wanted."""
         del wanted, screen
-        for _ in range(_ATTEMPTS):
+        for _ in range(_ATTEMPTS_WAITING if self._out else _ATTEMPTS):
+            if self._used_up:
+                break
             with on_cpu():
                 self._end()
                 self._offer()
@@ -180,6 +187,14 @@ class InRounds:
             if not self._allow:
                 self._known[row.key] = value
         return np.zeros(len(rows), bool)
+
+    @property
+    def _used_up(self) -> bool:
+        """Whether no candidate is left."""
+        if self._allow or self._space.fidelity is not None:
+            return False
+        cardinality = self._space.cardinality
+        return cardinality is not None and len(self._known) + len(self._out) >= cardinality
 
     def _new(self, row: Row) -> bool:
         """Whether a row is to be evaluated; its value is or will be known otherwise."""

@@ -25,7 +25,7 @@ class Recorded(_compile.Rounds):
         super().__init__(algorithm, objective, space, population, chunk, mesh)
 
 _compile.Rounds = Recorded
-compile, run = _compile._compile, _jax_search.run
+compile, run = _compile.compiled, _jax_search.run
 
 def compiled(lowered, platform):
     program = compile(lowered, platform)
@@ -38,7 +38,7 @@ def watched(*arguments):
             states.append(report.carry.state)
         yield report
 
-_compile._compile, _jax_search.run = compiled, watched
+_compile.compiled, _jax_search.run = compiled, watched
 
 COLLECTIVE = (r"= (.*?) (all-reduce|all-gather|all-to-all|reduce-scatter|collective-permute"
               r"|collective-broadcast)(?:-start)?\\(")

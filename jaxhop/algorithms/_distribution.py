@@ -277,6 +277,8 @@ def learned(
         one, many, memory = rates(n * (n + 1) / 2)
         wide, wide_known = along(distribution.wide, distribution.known[2], memory)
         below = jnp.minimum(1 + one / many, 1 + 2 * light / (mass + 2))
+        # What is taken away must leave the matrix positive.
+        below = jnp.minimum(below, (1 - one - many) / (n * many))
         after = dataclasses.replace(
             after, wide=wide, known=after.known.at[2].set(wide_known), scale=scale
         )
