@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 ATTEMPTS = 8
 """Asks in a row that bring nothing new before candidates are drawn at random."""
 
+LISTED = 2**17
+"""Finite spaces up to this size are searched to the last candidate."""
+
 _ELSEWHERE = 64  # asks from other points than the best
 _DRAWN = 64
 _DECODED = 64
 _MUTATED = 16
-_LISTED = 2**17  # finite spaces up to this size are searched to the last candidate
 _INITIAL, _EXPLORE = PHASES.index("initial"), PHASES.index("explore")
 
 
@@ -302,7 +304,7 @@ class OneByOne:
     def _listed(self, wanted: int) -> list[Row]:
         """What is left of a finite space, in random order."""
         cardinality = self._space.cardinality
-        if self._space.python or cardinality is None or cardinality > _LISTED:
+        if self._space.python or cardinality is None or cardinality > LISTED:
             return []
         if self._rest is None:
             candidates = list(self._space.candidates())

@@ -25,7 +25,7 @@ from jaxhop._arguments import (
     refuse_two_beginnings,
     whole,
 )
-from jaxhop._asking import keep_to_cpu
+from jaxhop._asking import LISTED, keep_to_cpu
 from jaxhop._backend import choose
 from jaxhop._budget import Budget
 from jaxhop._extension import extend
@@ -50,9 +50,6 @@ from jaxhop.algorithms import FACTORIES, Algorithm, Recipe, name_for
 from jaxhop.callbacks import Callbacks
 from jaxhop.space import Space, known
 from jaxhop.storage import Directory, describe, signature
-
-_LONG = 1000  # evaluations from which it pays that candidates of Python functions come in rounds
-_VISITS = 50  # of each coordinate, the same
 
 
 def search(
@@ -139,10 +136,12 @@ def search(
             search, or of one in rounds, that are written to `dir`. Default: so many that this
             takes about 1 % of the time. A killed search makes again what came after the last one.
         seed: of everything random, at least 0.
-        population: candidates a round. Default: evaluations / 300 as a power of two between 4 and
-            256; without `evaluations`, 64 on a CPU and 1024 on an accelerator.
-        algorithm: `"auto"`, what a factory in `jaxhop.algorithms` returns, or an `Algorithm` of
-            your own, made for this space and population.
+        population: candidates a round; of covariance adaptation the most that one can have.
+            Default: what suits the algorithm, `jaxhop.algorithms.population_for`; without
+            `evaluations`, 1024 on an accelerator.
+        algorithm: `"auto"` (see `jaxhop.algorithms.name_for`), what a factory in
+            `jaxhop.algorithms` returns, or an `Algorithm` of your own, made for this space and
+            population.
         init: candidates to evaluate first, after the space's own initial values. Parts of
             candidates will do: what a dict lacks is taken from the initial values.
         observed: known results, pairs of a candidate (or a part of one) and its value, or the
@@ -359,8 +358,11 @@ def _long(space: Space, evaluations: int | None, algorithm: str) -> bool:
     """Whether a Python function gets a population at a time where nobody asked for that."""
     if algorithm == "search_gradient":
         return True
-    enough = evaluations is not None and evaluations >= max(_LONG, _VISITS * space.size)
-    return algorithm == "covariance_adaptation" and enough and not space.python
+    known = evaluations is not None  # a time may be short: calls are as long as they are
+    if algorithm != "covariance_adaptation" or not known or space.python:
+        return False
+    # Few candidates may be used up, and to the last one they are only one by one.
+    return space.cardinality is None or space.cardinality > LISTED
 
 
 def _compiled(

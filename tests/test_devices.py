@@ -15,7 +15,7 @@ PROBLEMS = f"""
 import math, re, sys
 import jax, jax.numpy as jnp, numpy as np, jaxhop
 from jaxhop import _compile, _jax_search
-from jaxhop.algorithms import annealed_mcmc, search_gradient
+from jaxhop.algorithms import annealed_mcmc, covariance_adaptation, search_gradient
 
 made, programs, states = [], [], []
 
@@ -86,14 +86,26 @@ def found(fn, space, **settings):
 def smooth(x):
     return jnp.sum((x["x"] - 0.3) ** 2)
 
-def gradient(chunk=None, **settings):
+def furthest(x):
+    # Unlike a sum it has the same bits whatever is computed beside it.
+    return jnp.max((x["x"] - 0.3) ** 2)
+
+def in_chunks(chunk, fn, x, **settings):
     chosen = _compile.chunk_for
     if chunk:
         _compile.chunk_for = lambda *_: chunk
     try:
-        return found(smooth, {{"x": WIDE["x"]}}, algorithm=search_gradient(), **settings)
+        return found(fn, {{"x": x}}, **settings)
     finally:
         _compile.chunk_for = chosen
+
+def gradient(chunk=None, **settings):
+    return in_chunks(chunk, smooth, WIDE["x"], algorithm=search_gradient(), **settings)
+
+def learned(chunk=None, **settings):
+    x = jaxhop.float(-1, 1, shape=(12,))
+    settings |= dict(algorithm=covariance_adaptation(), evaluations=900)
+    return in_chunks(chunk, furthest, x, **settings)
 
 def save(path, results):
     flat = {{f"{{name}}/{{key}}": value for name, result in results.items()
@@ -114,6 +126,9 @@ save(sys.argv[1], {
     "gradient 8": gradient(),
     "gradient by one": gradient(1, devices=devices[:1]),
     "gradient by all": gradient(64, devices=devices[:1]),
+    "learned 1": learned(devices=devices[:1]),
+    "learned 8": learned(),
+    "learned by one": learned(1, devices=devices[:1]),
 })
 """
 
@@ -189,6 +204,15 @@ def test_search_gradients_are_the_same_on_more_devices_and_in_other_chunks(on_ei
     assert len(one["values"]) == len(other["values"]) == EVALUATIONS
     assert len(one["mean"]) == 1 + NUMBERS
     assert_same_but_for_sums(one, other)
+
+
+@pytest.mark.parametrize("name", ["8", "by one"])
+def test_correlations_are_learned_the_same_on_more_devices_and_in_other_chunks(on_eight, name):
+    one, other = on_eight["learned 1"], on_eight[f"learned {name}"]
+    assert other["devices"] == (8 if name == "8" else 1)
+    assert (one["chunk"] > 1) and (name == "8" or other["chunk"] == 1)
+    assert one["best_value"] < one["values"][0] / 10, "it had time to learn"
+    assert_same(one, other)
 
 
 def collectives(result):

@@ -11,10 +11,7 @@ import pytest
 import jaxhop
 from jaxhop import _objective
 from jaxhop._rounds import Controls, Rounds
-from jaxhop.algorithms import auto, search_gradient, step
-from jaxhop.algorithms._annealed_mcmc import AnnealedState
-from jaxhop.algorithms._auto import name_for
-from jaxhop.algorithms._search_gradient import SearchGradientState
+from jaxhop.algorithms import search_gradient, step
 from jaxhop.space import Space, dither
 
 NOISES = ("normal", "sign", "lowrank", "sparse")
@@ -360,37 +357,3 @@ def test_nothing_of_the_size_of_a_population_of_points_exists(noise):
     assert len(found) > 500, "the whole program was walked"
     largest = max(found)
     assert WIDE <= largest[0] <= 4 * WIDE, largest
-
-
-# The algorithm that is chosen.
-
-
-def test_auto_takes_search_gradients_for_many_floats():
-    bounded, free = jaxhop.float(-1, 1, shape=(10_000,)), jaxhop.float(shape=(100_000,))
-    chosen = {
-        "search_gradient": [
-            bounded,
-            free,
-            jaxhop.weights({"w": np.ones((400, 400), np.float32)}),
-            {"x": bounded, "n": jaxhop.int(0, 9), "c": jaxhop.choice("a", "b")},
-        ],
-        "annealed_mcmc": [
-            jaxhop.float(-1, 1),
-            jaxhop.float(-1, 1, shape=(1000,)),
-            jaxhop.float(shape=(10_000,)),
-            jaxhop.int(0, 9, shape=(100_000,)),
-            jaxhop.permutation(500),
-            {"x": bounded, "n": jaxhop.int(0, 9, shape=(20_000,))},
-        ],
-    }
-    for name, spaces in chosen.items():
-        for space in spaces:
-            assert name_for(Space(space), 64) == name, space
-    assert name_for(Space(bounded), 8) == "annealed_mcmc", "too few candidates for a direction"
-
-
-def test_auto_is_the_algorithm_that_it_names():
-    wide = Space(jaxhop.float(-1, 1, shape=(10_000,)))
-    for population, kind in ((32, SearchGradientState), (8, AnnealedState)):
-        state = jax.eval_shape(auto()(wide, population).init, jax.random.key(0))
-        assert isinstance(state, kind)

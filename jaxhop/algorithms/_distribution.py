@@ -243,7 +243,8 @@ def learned(
     )
     shape, step = shape * went, step * went
 
-    short = (mass + 2) / (n + mass + 5)
+    # The textbook's rate lags behind by far where coordinates are many.
+    short = jnp.minimum((mass + 2) / (n + mass + 5) * max(1.0, math.sqrt(n) / 6), 0.5)
     damping = 1 + short + 2 * jnp.maximum(0, jnp.sqrt(jnp.maximum(mass - 1, 0) / (n + 1)) - 1)
     path = (1 - short) * distribution.path + jnp.sqrt(short * (2 - short) * mass) * step
     known = (1 - short) ** 2 * distribution.known[0] + short * (2 - short)
@@ -295,8 +296,7 @@ class _Moments(NamedTuple):
 
     step: jax.Array  # float32[n]: of noise, by weights
     squares: jax.Array  # float32[n]: of noise squared, less its mean, by weights and push
-    away: jax.Array  # float32: of push over squared lengths in units of n
-    products: Any  # two float32[n, n], of noise times noise by weights and by push like `away`
+    products: Any  # two float32[n, n], of noise times noise by weights and by push
 
 
 def _moments(
@@ -317,19 +317,20 @@ def _moments(
     def add(turn: Any, sums: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         index = turn * rows + jnp.arange(rows, dtype=jnp.int32)
         own = jax.lax.dynamic_slice_in_dim(weights, turn * rows, rows)
-        away = jax.lax.dynamic_slice_in_dim(push, turn * rows, rows)
+        less = jax.lax.dynamic_slice_in_dim(push, turn * rows, rows)
         made = jax.vmap(noise)(jnp.minimum(index, number - 1))
-        away = away * n / jnp.maximum(jnp.sum(made**2, axis=1), 1e-9)
-        both = own + below * away
-        terms = [own @ made, both @ jnp.minimum(made**2, _CLIP) - jnp.sum(both), jnp.sum(away)]
+        # The worse half says where to be narrower, not how wide to be: all lengths are alike.
+        away = less * n / jnp.maximum(jnp.sum(made**2, axis=1), 1e-9)
+        squares = (own + below * away) @ jnp.minimum(made**2, _CLIP)
+        terms = [own @ made, squares - jnp.sum(own + below * less)]
         if correlated:
             terms += [(made * own[:, None]).T @ made, (made * away[:, None]).T @ made]
         return tuple(total + term for total, term in zip(sums, terms, strict=True))
 
-    shapes = [(n,), (n,), ()] + [(n, n), (n, n)] * correlated
+    shapes = [(n,), (n,)] + [(n, n), (n, n)] * correlated
     zeros = tuple(jnp.zeros(shape, jnp.float32) for shape in shapes)
-    step, squares, away, *products = jax.lax.fori_loop(0, last // rows + 1, add, zeros)
-    return _Moments(step, squares, away, tuple(products))
+    step, squares, *products = jax.lax.fori_loop(0, last // rows + 1, add, zeros)
+    return _Moments(step, squares, tuple(products))
 
 
 def _correlate(
@@ -345,7 +346,7 @@ def _correlate(
     one, many = rates
     assert before.correlations is not None and before.root is not None and after.wide is not None
     better, worse = moments.products
-    total = 1 + below * moments.away
+    total = 1 - below  # the sum of all weights
     matrix = before.correlations
     shaped = before.root @ (better + below * worse) @ before.root
     long = after.wide / before.scale

@@ -37,7 +37,7 @@ def relaxed(column: Column, x: Any) -> jax.Array:
     parameter = column.parameter
     if isinstance(parameter, Float):
         return (x.astype(jnp.float32) / np.float32(parameter.reach)).reshape(-1)
-    number = x.astype(jnp.float32)
+    number = x.astype(jnp.uint32).astype(jnp.float32)  # those beyond int32 have wrapped round
     if isinstance(parameter, Int) and parameter.log:
         floor, width = parameter.logarithms()
         return ((jnp.log(number + parameter.low.astype(np.float32)) - floor) / width).reshape(-1)
