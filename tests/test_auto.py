@@ -62,10 +62,11 @@ def test_spaces_have_the_algorithm_that_suits_them(name):
         (jaxhop.float(), {"population": 4}, "covariance_adaptation"),
         (jaxhop.float(), {"evaluations": 999}, "annealed_mcmc"),
         (jaxhop.float(), {"evaluations": 1000}, "covariance_adaptation"),
-        (jaxhop.float(shape=(100,)), {"evaluations": 2999}, "annealed_mcmc"),
-        (jaxhop.float(shape=(100,)), {"evaluations": 3000}, "covariance_adaptation"),
+        (jaxhop.float(shape=(100,)), {"evaluations": 1499}, "annealed_mcmc"),
+        (jaxhop.float(shape=(100,)), {"evaluations": 1500}, "covariance_adaptation"),
         (jaxhop.permutation(9), {"noisy": True}, "annealed_mcmc"),
-        (jaxhop.float(), {"noisy": True}, "covariance_adaptation"),
+        (jaxhop.float(), {"noisy": True}, "annealed_mcmc"),
+        (jaxhop.float(shape=(64,)), {"noisy": True}, "covariance_adaptation"),
     ],
 )
 def test_so_does_the_budget(space, settings, name):

@@ -6,13 +6,23 @@ import jax.numpy as jnp
 import pytest
 
 import jaxhop
-from jaxhop.algorithms import annealed_mcmc, check_contract, random_search, search_gradient
+from jaxhop.algorithms import (
+    annealed_mcmc,
+    check_contract,
+    covariance_adaptation,
+    random_search,
+    search_gradient,
+    simulated_annealing,
+)
 
 SPACE = {"x": jaxhop.float(-5, 5, shape=(3,))}
 ALGORITHM = annealed_mcmc()(SPACE, population=8)
 
 
-@pytest.mark.parametrize("recipe", [annealed_mcmc(), random_search()])
+@pytest.mark.parametrize(
+    "recipe",
+    [annealed_mcmc(), covariance_adaptation(), random_search(), simulated_annealing()],
+)
 def test_our_own_pass(recipe):
     check_contract(recipe(SPACE, population=8), SPACE, 8)
 

@@ -54,12 +54,12 @@ def best(state, space, lane=0):
 
 # Numbers.
 
-N = 8
+N = 20
 BOX = {"x": jaxhop.float(-5, 5, shape=(N,))}
 AWAY = np.linspace(-3, 4, N).astype(np.float32)
 TURN = np.linalg.qr(np.random.default_rng(0).normal(size=(N, N)))[0].astype(np.float32)
 STRETCH = (10.0 ** np.linspace(0, 6, N)).astype(np.float32)
-STRETCHED, TURNED, RUGGED = slice(0, 2), slice(2, 4), slice(4, 8)  # lanes
+STRETCHED, TURNED, RUGGED = slice(0, 2), slice(2, 4), slice(4, 10)  # lanes
 
 
 def rugged(x):
@@ -71,22 +71,23 @@ def three(params, lane):
     """By lanes: ill-conditioned; the same and turned; with a basin at every whole number."""
     away = params["x"] - AWAY
     stretched, turned = (jnp.sum(STRETCH * z**2) for z in (away, TURN @ away))
-    return jnp.stack([stretched, turned, rugged(params["x"]), rugged(params["x"])])[lane // 2]
+    return jnp.stack([stretched, turned, rugged(params["x"])])[jnp.minimum(lane // 2, 2)]
 
 
-def lowest(recipe):
-    return runs(three, BOX, 8000, 8, recipe).best_value
+def lowest(recipe, population=24):
+    return runs(three, BOX, 20_000, 10, recipe, population).best_value
 
 
 def test_scales_correlations_and_basins():
     """The whole, beside moves that do not learn, and beside itself without its parts."""
-    whole, sparse = lowest(covariance_adaptation()), lowest(annealed_mcmc())
+    whole, sparse = lowest(covariance_adaptation(), 64), lowest(annealed_mcmc())
     part = lowest(covariance_adaptation(correlated=False, probes=False))
     assert whole[STRETCHED].max() < 1e-6 and whole[TURNED].max() < 1e-6
     assert whole[TURNED].max() < sparse[TURNED].min() / 1000
     assert part[STRETCHED].max() < 1e-4, "scales are learned without correlations"
     assert whole[TURNED].max() < part[TURNED].min() / 1000
-    assert np.median(whole[RUGGED]) < 0.3 * np.median(part[RUGGED]), "probes lead elsewhere"
+    assert whole[RUGGED].min() < 0.01 < 1 < part[RUGGED].min(), "probes lead to other basins"
+    assert np.mean(whole[RUGGED]) < 0.8 * np.mean(part[RUGGED])
 
 
 # Whole numbers, options, and bounds.

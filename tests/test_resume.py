@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from searched import Counted, StopAt, Stopped, assert_same, stopped_at
 
 import jaxhop
+from jaxhop.algorithms import covariance_adaptation
 
 TOTAL = 24
 SPACE = {
@@ -218,6 +219,28 @@ def test_candidates_in_rounds(tmp_path):
     counted = Counted(smooth)
     assert_same(jaxhop.search(counted, SPACE, dir=tmp_path, **options), whole)
     assert counted.calls == TOTAL - 16
+
+
+CELLS = {"a": jaxhop.int(0, 30), "b": jaxhop.int(0, 30)}
+
+
+def cells(params):
+    return (params["a"] - 11) ** 2 + (params["b"] - 23) ** 2
+
+
+def test_rounds_that_brought_nothing_new_are_made_again(tmp_path):
+    """Once it is narrow, most rounds of so few candidates are known already."""
+    learning = covariance_adaptation()
+    options = {"algorithm": learning, "population": 24, "evaluations": 200, "seed": 3}
+    whole = jaxhop.search(Counted(cells), CELLS, **options)
+    steps = np.unique(whole.history["step"])
+    assert steps[-1] > len(steps), "there were such rounds"
+    for number in (110, 20):
+        stopped_at(cells, number, CELLS, dir=tmp_path, **options)
+        shutil.rmtree(tmp_path / "checkpoints")  # all is made from the trials
+    counted = Counted(cells)
+    assert_same(jaxhop.search(counted, CELLS, dir=tmp_path, **options), whole)
+    assert counted.calls == 70
 
 
 def test_parameters_that_are_pytrees_of_jax(tmp_path):

@@ -36,6 +36,11 @@ def noisy(params, key):
     return jnp.sum((params["x"] - 0.3) ** 2) + 0.1 * jax.random.normal(key)
 
 
+def learned(params):
+    value = jnp.sum((params["x"] - 0.3) ** 2) + abs(params["n"] - 4) / 9
+    return value + jnp.where(params["kind"] == "b", 0.5, 0.0)
+
+
 def gradient(params):
     return jnp.mean((params["x"] - 0.3) ** 2)
 
@@ -44,6 +49,21 @@ CASES = {
     "small": (lambda params: -smooth(params), SPACE, {"direction": "max"}),
     "wide": (wide, WIDE, {"algorithm": jaxhop.algorithms.annealed_mcmc()}),
     "random": (noisy, {"x": SPACE["x"]}, {}),
+    "learned": (
+        learned,
+        {name: SPACE[name] for name in ("x", "n", "kind")},
+        {"algorithm": jaxhop.algorithms.covariance_adaptation()},
+    ),
+    "random learned": (
+        noisy,
+        {"x": SPACE["x"]},
+        {"algorithm": jaxhop.algorithms.covariance_adaptation()},
+    ),
+    "tour": (
+        lambda params: jnp.abs(params["order"] - jnp.arange(6)).sum(),
+        {"order": SPACE["order"]},
+        {"algorithm": jaxhop.algorithms.simulated_annealing()},
+    ),
     "gradient": (gradient, {"x": WIDE["x"]}, {"algorithm": jaxhop.algorithms.search_gradient()}),
 }
 COMMON = {"population": 20, "evaluations": 130, "seed": 5, "progress": False}
@@ -89,11 +109,17 @@ def never_stopped(name):
     "name",
     [
         "small",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("wide", "random", "gradient")),
+        "learned",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("wide", "random", "random learned", "tour", "gradient")
+        ),
     ],
 )
 def test_stopped_at_any_step(tmp_path, monkeypatch, stops, name):
     fn, space, options = CASES[name]
+    if name == "learned":  # most rounds have eight draws
+        monkeypatch.setattr("jaxhop._compile.chunk_for", lambda *_: 3)
     whole = never_stopped(name)
     save, done = _record.Record._save, []
 
@@ -104,7 +130,7 @@ def test_stopped_at_any_step(tmp_path, monkeypatch, stops, name):
 
     monkeypatch.setattr(_record.Record, "_save", saved)
     before = 0
-    for visit in (4, 9) if name == "small" else (8,):
+    for visit in {"small": (4, 9), "learned": (8,)}.get(name, (8,)):
         stops(visit)
         stopped = jaxhop.search(fn, space, dir=tmp_path, **COMMON, **options)
         assert stopped.stop_reason == "interrupted"

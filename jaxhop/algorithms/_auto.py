@@ -23,6 +23,7 @@ _MANY_UNBOUNDED = 65536
 # Below so many evaluations, in all or for each coordinate, few moves at a time are ahead of a
 # distribution. Measured on shifted functions of 10 to 100 numbers.
 _FEW, _VISITS = 1000, 15
+_NOISY = 32  # numbers from which a distribution was ahead where values are random
 _ROOM = 8  # how many times the least number of draws a round may have, after three restarts
 
 
@@ -55,7 +56,7 @@ def name_for(
     - Many thousand floats, more than half of the space: `search_gradient`, from 4,096 between
       bounds or 65,536 without.
     - Up to some thousand numbers, at least half of the space beside options; 1,000 evaluations and
-      15 for each coordinate: `covariance_adaptation`.
+      15 for each coordinate: `covariance_adaptation`. If values are random, from 32 numbers on.
     - Permutations alone: `simulated_annealing`.
     - All else, and conditional spaces: `annealed_mcmc`, which changes a few coordinates at a time
       and leaves alone what does not count.
@@ -90,7 +91,7 @@ def name_for(
     numbers = sum(column.parameter.size for column in space.columns if is_numeric(column))
     if all(isinstance(c.parameter, Permutation) for c in space.columns) and not noisy:
         return "simulated_annealing"
-    few = numbers <= _MANY_BOUNDED
+    few = _NOISY * noisy <= numbers <= _MANY_BOUNDED
     enough = few and (evaluations is None or evaluations >= max(_FEW, _VISITS * space.size))
     if plain and 2 * numbers >= space.size and enough and (population or 4) >= 4:
         return "covariance_adaptation"

@@ -251,9 +251,11 @@ class _CovarianceAdaptation:
     # How many candidates of which kind.
 
     def _draws(self, state: CovarianceState, progress: Any) -> jax.Array:
-        """Draws of the next round."""
+        """Draws of the next round; of the first one at least as many as were given."""
+        given = jax.tree.leaves(state.given)[0].shape[0]
         if self._noisy:
-            return jnp.int32(min(_CALM_DRAWS * self._least, self._population))
+            usual = min(_CALM_DRAWS * self._least, self._population)
+            return jnp.where(state.round == 0, max(usual, given), usual).astype(jnp.int32)
         total = jnp.maximum(state.evaluated, 1) / jnp.clip(jnp.float32(progress), 1e-9, 1)
         wide = jnp.clip(jnp.sqrt(total / (50 * self._reals.n)), 1, 2)
         most = jnp.minimum(self._least * wide * 2.0**state.restarts, self._population)
@@ -261,7 +263,6 @@ class _CovarianceAdaptation:
         own = (progress - state.started) / jnp.maximum(1 - state.started, 1e-6)
         fallen = jnp.clip((own - _FLAT) / (_FALLEN - _FLAT), 0, 1)
         draws = jnp.round(most ** (1 - fallen) * least**fallen).astype(jnp.int32)
-        given = jax.tree.leaves(state.given)[0].shape[0]
         return jnp.where(state.round == 0, jnp.maximum(draws, given), draws)
 
     def _due(self, state: CovarianceState, progress: Any) -> jax.Array:
@@ -402,7 +403,8 @@ class _CovarianceAdaptation:
     def _centre(self, state: CovarianceState) -> Any:
         """The mean as a point, with the likeliest options."""
         likely = tuple(
-            jax.nn.one_hot(jnp.argmax(odds, axis=1), odds.shape[1]) for odds in state.odds
+            jax.nn.one_hot(jnp.argmax(odds, axis=1), odds.shape[1], dtype=jnp.float32)
+            for odds in state.odds
         )
         words = jnp.full(self._space.pairs, 2**31, jnp.uint32)
         return self._reals.point(state.distribution.mean, likely, words)

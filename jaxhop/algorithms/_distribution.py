@@ -363,7 +363,9 @@ def _decomposed(given: Distribution) -> Distribution:
     matrix = given.correlations
     assert matrix is not None
     usable = jnp.all(jnp.isfinite(matrix))
-    matrix = jnp.where(usable, (matrix + matrix.T) / 2, jnp.eye(matrix.shape[0]))
+    matrix = jnp.where(
+        usable, (matrix + matrix.T) / 2, jnp.eye(matrix.shape[0], dtype=jnp.float32)
+    )
     diagonal = jnp.sqrt(jnp.maximum(jnp.diagonal(matrix), 1e-12))
     matrix = matrix / diagonal / diagonal[:, None]
     lengths, axes = jnp.linalg.eigh(matrix)

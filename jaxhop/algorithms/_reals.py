@@ -109,5 +109,5 @@ class Reals:
             if not own:
                 index = column.parameter
                 assert isinstance(index, Index)
-                made.append(jax.nn.one_hot(x.reshape(-1), int(index.last) + 1))
+                made.append(jax.nn.one_hot(x.reshape(-1), int(index.last) + 1, dtype=jnp.float32))
         return tuple(made)
