@@ -70,7 +70,7 @@ def test_the_objective_is_traced_once_and_the_program_compiled_once(chunks):
     assert result.evaluations == 20_000
     assert fn.calls == 1
     assert len(compiled) == 4, "and what makes a table of all of them"
-    assert chunks == [32, 32], "one program for each of the two searches"
+    assert len(chunks) == 2, "one program for each of the two searches"
 
 
 def test_the_objective_is_traced_once_even_if_the_chunk_has_to_shrink(chunks, monkeypatch):
