@@ -4,6 +4,9 @@ import os
 import re
 from pathlib import Path
 
+import jax
+import pytest
+
 README = Path(__file__).parents[1] / "README.md"
 COMMANDS = (
     'pip install ".[examples]" && python examples/tune_digits_mlp.py',
@@ -11,6 +14,16 @@ COMMANDS = (
 )
 
 
+@pytest.fixture
+def quick_compilation():
+    """Compilation is most of the time that the blocks take."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.mark.usefixtures("quick_compilation")
 def test_every_python_block_runs_in_order(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # one of them writes a file
     blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)

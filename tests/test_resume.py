@@ -231,13 +231,13 @@ def cells(params):
 def test_rounds_that_brought_nothing_new_are_made_again(tmp_path):
     """Once it is narrow, most rounds of so few candidates are known already."""
     learning = covariance_adaptation()
-    options = {"algorithm": learning, "population": 24, "evaluations": 200, "seed": 3}
+    options = {"algorithm": learning, "population": 24, "evaluations": 200}
     whole = jaxhop.search(Counted(cells), CELLS, **options)
     steps = np.unique(whole.history["step"])
     assert steps[-1] > len(steps), "there were such rounds"
     for number in (110, 20):
         stopped_at(cells, number, CELLS, dir=tmp_path, **options)
-        shutil.rmtree(tmp_path / "checkpoints")  # all is made from the trials
+        shutil.rmtree(tmp_path / "checkpoints", ignore_errors=True)  # trials are enough
     counted = Counted(cells)
     assert_same(jaxhop.search(counted, CELLS, dir=tmp_path, **options), whole)
     assert counted.calls == 70
