@@ -1,8 +1,6 @@
 """Run hyperparameter searches of few evaluations, and write tables of regrets and ranks."""
 
 import argparse
-import json
-import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,15 +13,12 @@ import numpy as np
 from benchmarks.compare import ranks
 from benchmarks.hpo_rivals import RIVALS
 from benchmarks.hpo_tasks import TASKS
-from benchmarks.job import append
-from benchmarks.provenance import ROOT, commit, stamp
+from benchmarks.job import Job, Line, add_job, answer, append, newest, stream_apart
+from benchmarks.provenance import commit, stamp
 from benchmarks.report import origin, table
 
-Line = dict[str, Any]
-Job = dict[str, Any]
-"""A task, a rival, a number of evaluations, and seeds."""
-
 JOB = ("task", "rival", "evaluations")
+"""The fields of a job beside `seeds`."""
 
 DEFAULT_OUT = Path("benchmarks/out/hpo.jsonl")
 
@@ -53,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     add("--first-seed", type=int, default=0, metavar="K", help="the first of them; default 0")
     add("--out", type=Path, default=DEFAULT_OUT, metavar="FILE", help=f"default {DEFAULT_OUT}")
     add("--report", type=Path, metavar="FILE", help="only write the tables of this file")
-    add("--job", help=argparse.SUPPRESS)
+    add_job(line)
     return line
 
 
@@ -102,26 +97,6 @@ def execute(job: Job) -> Iterator[Line]:
         }
 
 
-def execute_apart(job: Job, out: Path) -> None:
-    """Run one job in a process of its own, and append each of its lines when it comes.
-
-    Args:
-        job: what to run.
-        out: the file.
-
-    Raises:
-        RuntimeError: if that process failed; its text was shown.
-    """
-    command = [sys.executable, "-m", "benchmarks.hpo", "--job", json.dumps(job)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        for text in process.stdout:
-            if text.startswith("{"):
-                append(out, json.loads(text))
-    if process.returncode:
-        raise RuntimeError(f"{_title(job)}: failed with code {process.returncode}")
-
-
 def left(job: Job, lines: Sequence[Line], source: str) -> Job:
     """What of a job is still to do.
 
@@ -144,11 +119,7 @@ def left(job: Job, lines: Sequence[Line], source: str) -> Job:
 
 def load(path: Path) -> list[Line]:
     """Read lines; of runs that differ only in commit or date, the newest counts."""
-    newest: dict[Any, Line] = {}
-    for text in path.read_text().splitlines() if path.exists() else []:
-        line = json.loads(text)
-        newest[line["task"], line["rival"], line["evaluations"], line["seed"]] = line
-    return list(newest.values())
+    return newest([path], (*JOB, "seed"))
 
 
 def found(lines: Iterable[Line], evaluations: int) -> dict[str, dict[str, dict[int, float]]]:
@@ -221,19 +192,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     line = parser()
     options = line.parse_args(arguments)
     if options.job:
-        for record in execute(json.loads(options.job)):
-            print(json.dumps(record), flush=True)
-        return 0
+        return answer(execute(options.job))
     failed, (source, _) = 0, commit()
     for job in [] if options.report else jobs(options):
         missing = left(job, load(options.out), source)
         print(f"{_title(job)}: {len(missing['seeds'])} runs to do", file=sys.stderr, flush=True)
         if missing["seeds"]:
             try:
-                execute_apart(missing, options.out)
+                for record in stream_apart("benchmarks.hpo", missing):
+                    append(options.out, record)
             except RuntimeError as error:
                 # One rival that cannot do one task must not cost the others their night.
-                print(error, file=sys.stderr)
+                print(f"{_title(job)}: {error}", file=sys.stderr)
                 failed = 1
     lines = load(options.report or options.out)
     if not lines:

@@ -1,7 +1,6 @@
 """Train a network on images for equal seconds: jaxhop, rivals, and gradients as the yardstick."""
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ import optax
 
 import jaxhop
 from benchmarks.images import Images, load
-from benchmarks.job import add_options, append, execute_apart, settings
+from benchmarks.job import Job, Line, add_options, answer, execute_apart, perform, settings
 from benchmarks.measure import Meter
 from benchmarks.network_rivals import RIVALS, Algorithm, Outcome, Train
 from benchmarks.provenance import stamp
@@ -201,7 +200,7 @@ def measure(
     )
 
 
-def execute(job: Mapping[str, Any]) -> dict[str, Any]:
+def execute(job: Job) -> Line:
     """Run one job in this process; return the line to store."""
     images = load(job["data"])
     score = measure(
@@ -277,17 +276,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     line = parser()
     options = line.parse_args(arguments)
     if options.job:
-        print(json.dumps(execute(json.loads(options.job))))
-        return 0
+        return answer([execute(options.job)])
     try:
         chosen = settings(options)
     except ValueError as error:
         line.error(str(error))
     if options.batch is not None:
         chosen["batch"] = options.batch
-    records, failed = [], 0
-    for name in options.only:
-        job = {
+    jobs = [
+        {
             "algorithm": name,
             "hidden": options.hidden,
             "data": None if options.data is None else str(options.data.resolve()),
@@ -295,17 +292,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "budget": {"seconds": options.seconds},
             "settings": chosen,
         }
-        try:
-            record = execute_apart("benchmarks.network", job)
-        except RuntimeError as error:
-            # One algorithm that fails must not cost the others their run.
-            print(f"{name}: failed\n{error}", file=sys.stderr)
-            failed = 1
-            continue
-        append(options.out, record)
-        records.append(record)
-        print(f"{name}: {record['test_accuracy']:.4f}", file=sys.stderr, flush=True)
-    print(render(records))
+        for name in options.only
+    ]
+    lines, failed = perform(
+        jobs,
+        partial(execute_apart, "benchmarks.network"),
+        options.out,
+        lambda job: job["algorithm"],
+        lambda line: f"{line['test_accuracy']:.4f}",
+        sys.stderr,
+    )
+    print(render(lines))
     return failed
 
 

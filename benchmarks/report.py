@@ -1,18 +1,17 @@
 """Turn the lines of `benchmarks.run` into tables in Markdown."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.job import Line, newest
 from benchmarks.run import JOB
 
 BASE = "jaxhop"
 
-Line = dict[str, Any]
 Task = tuple[str, int, str]
 """Problem, number of coordinates and budget: what runs must share to be compared."""
 
@@ -26,14 +25,7 @@ def load(paths: Iterable[Path]) -> list[Line]:
     Returns:
         One line a run.
     """
-    newest: dict[str, Line] = {}
-    for path in paths:
-        for text in path.read_text().splitlines():
-            line = json.loads(text)
-            key = json.dumps([line[field] for field in JOB], sort_keys=True)
-            if key not in newest or newest[key]["date"] <= line["date"]:
-                newest[key] = line
-    return list(newest.values())
+    return newest(paths, JOB)
 
 
 def task(line: Line) -> Task:
@@ -161,6 +153,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     line = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
     line.add_argument("file", nargs="+", type=Path, help="JSON lines of benchmarks.run")
     options = line.parse_args(arguments)
+    for path in options.file:
+        if not path.exists():
+            line.error(f"{path}: must be a file, but there is none. Run benchmarks.run.")
     lines = load(options.file)
     if not lines:
         line.error("the files must hold at least one run, but are empty. Run benchmarks.run.")

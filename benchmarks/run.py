@@ -1,36 +1,34 @@
 """Run algorithms on problems and append one JSON line a run."""
 
 import argparse
-import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.job import add_options, append, execute_apart, settings
+from benchmarks.job import (
+    Job,
+    Line,
+    add_options,
+    answer,
+    execute_apart,
+    key,
+    perform,
+    settings,
+    stored,
+)
 from benchmarks.problems import PROBLEMS, Problem
 from benchmarks.provenance import commit, stamp
 from benchmarks.rivals import RIVALS
-
-Job = dict[str, Any]
-"""What tells one run from another: a value for each of `JOB`."""
+from benchmarks.suites import CLASSIC
 
 JOB = ("problem", "dim", "algorithm", "seed", "budget", "settings")
+"""The fields of a job, which tell one run from another."""
 
 SUITES: Mapping[str, Mapping[str, Any]] = {
-    "classic": {
-        "problem": [
-            "sphere",
-            "ellipsoid",
-            "rotated_ellipsoid",
-            "rosenbrock",
-            "rastrigin",
-            "ackley",
-        ],
-        "dim": [100],
-        "evaluations": 20_000,
-    },
+    "classic": {"problem": CLASSIC, "dim": [100], "evaluations": 20_000},
 }
 """Sets of problems with a size and a budget, by name."""
 
@@ -116,7 +114,7 @@ def jobs(options: argparse.Namespace) -> Iterator[Job]:
                 }
 
 
-def execute(job: Job) -> dict[str, Any]:
+def execute(job: Job) -> Line:
     """Run one job in this process.
 
     Args:
@@ -133,20 +131,26 @@ def execute(job: Job) -> dict[str, Any]:
     return {**stamp([rival.package]), **job, **known, **asdict(run)}
 
 
-def stored(out: Path) -> set[str]:
-    """Keys of the runs that stand in a file."""
-    if not out.exists():
-        return set()
-    lines = map(json.loads, out.read_text().splitlines())
-    return {_key(line["commit"], line) for line in lines}
-
-
-def _key(name: str, job: Job) -> str:
-    return json.dumps([name, *(job[field] for field in JOB)], sort_keys=True)
+def left(wanted: Iterable[Job], out: Path) -> Iterator[Job]:
+    """Pass on the jobs that do not stand in a file, and say which do."""
+    name, _ = commit()
+    seen = stored(out, JOB, name)
+    for job in wanted:
+        if key(job, JOB) in seen:
+            print(f"{_title(job)}: stands in {out} already")
+        else:
+            yield job
 
 
 def _title(job: Job) -> str:
     return f"{job['problem']} D={job['dim']:,} {job['algorithm']} seed {job['seed']}"
+
+
+def _found(line: Line) -> str:
+    return (
+        f"{line['best']:.4g} after {line['evaluations']:,} evaluations "
+        f"in {line['seconds']:.2f} s (+ {line['compile_seconds']:.2f} s compilation)"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -161,31 +165,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     line = parser()
     options = line.parse_args(arguments)
     if options.job:
-        print(json.dumps(execute(json.loads(options.job))))
-        return 0
+        return answer([execute(options.job)])
     try:
         wanted = list(jobs(options))
     except ValueError as error:
         line.error(str(error))
-    name, _ = commit()
-    seen, failed = stored(options.out), 0
-    for job in wanted:
-        if _key(name, job) in seen:
-            print(f"{_title(job)}: stands in {options.out} already")
-            continue
-        try:
-            record = execute(job) if options.in_process else execute_apart("benchmarks.run", job)
-        except Exception as error:
-            # One algorithm that cannot do one problem must not cost the others their night.
-            print(f"{_title(job)}: failed\n{error}", file=sys.stderr)
-            failed = 1
-            continue
-        append(options.out, record)
-        print(
-            f"{_title(job)}: {record['best']:.4g} after {record['evaluations']:,} evaluations "
-            f"in {record['seconds']:.2f} s (+ {record['compile_seconds']:.2f} s compilation)",
-            flush=True,
-        )
+    do = execute if options.in_process else partial(execute_apart, "benchmarks.run")
+    _, failed = perform(left(wanted, options.out), do, options.out, _title, _found)
     return failed
 
 

@@ -1,9 +1,7 @@
 """Run a suite: every rival on every task, resumed where it was left, and report on it."""
 
 import argparse
-import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,12 +9,11 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
 
 from benchmarks import hpo, network, tables
-from benchmarks.job import append
+from benchmarks.job import Job, Line, add_job, answer, append, load, stream_apart
 from benchmarks.problems import Problem
-from benchmarks.provenance import ROOT, source, stamp, versions
+from benchmarks.provenance import source, stamp, versions
 from benchmarks.record import thin
 from benchmarks.rivals import RIVALS
 from benchmarks.suites import SUITES, Task
@@ -27,11 +24,6 @@ FIRST_SEED = 1000
 CURVE_POINTS = 40
 
 ELSEWHERE = ("hpo", "network")
-
-Job = dict[str, Any]
-"""A suite, a rival, and runs: lists of problem, number of coordinates, budget and seed."""
-
-Line = dict[str, Any]
 
 EXAMPLES = """examples:
   python -m benchmarks.suite classic --workers 2
@@ -68,12 +60,15 @@ def parser() -> argparse.ArgumentParser:
     add("--out", type=Path, metavar="FILE", help="default benchmarks/out/SUITE.jsonl")
     add("--report", action="store_true", help="run nothing; print tables, draw pictures")
     add("--pictures", type=Path, metavar="DIR", help="default benchmarks/pictures")
-    add("--job", help=argparse.SUPPRESS)
+    add_job(line)
     return line
 
 
 def jobs(options: argparse.Namespace) -> Iterator[Job]:
     """List what the command line asks for: a job for each rival and number of coordinates.
+
+    Yields:
+        A suite, a rival, and runs: lists of problem, number of coordinates, budget and seed.
 
     Raises:
         ValueError: if no task is left.
@@ -160,11 +155,6 @@ def _task(line: Line) -> Task:
     return Task(line["problem"], line["dim"], line["budget"])
 
 
-def load(path: Path) -> list[Line]:
-    """Read the lines of a file; there are none if there is no file."""
-    return [json.loads(text) for text in path.read_text().splitlines()] if path.exists() else []
-
-
 def execute_apart(job: Job, out: Path, cores: SimpleQueue[int]) -> bool:
     """Run a job in a process of its own on one core, and append its lines when they come.
 
@@ -177,26 +167,22 @@ def execute_apart(job: Job, out: Path, cores: SimpleQueue[int]) -> bool:
         Whether all went well.
     """
     core = cores.get()
-    command = [sys.executable, "-m", "benchmarks.suite", job["suite"], "--job", json.dumps(job)]
     flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     environment = {**os.environ, **threads, "XLA_FLAGS": flags, "BENCHMARK_CORE": str(core)}
     well = True
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        for text in process.stdout:
-            if not text.startswith("{"):
-                continue
-            line = json.loads(text)
+    try:
+        for line in stream_apart("benchmarks.suite", job, job["suite"], environment=environment):
             print(_title(line), flush=True)
             if "failed" in line:
                 well = False
             else:
                 append(out, line)
-    cores.put(core)
-    return well and process.returncode == 0
+    except RuntimeError:  # its text was shown
+        well = False
+    finally:
+        cores.put(core)
+    return well
 
 
 def _title(line: Line) -> str:
@@ -259,9 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         line.error(f"unrecognized arguments: {' '.join(rest)}")
     if options.job:
         os.sched_setaffinity(0, {int(os.environ["BENCHMARK_CORE"])})
-        for record in execute(json.loads(options.job)):
-            print(json.dumps(record), flush=True)
-        return 0
+        return answer(execute(options.job))
     out = options.out or Path(f"benchmarks/out/{options.suite}.jsonl")
     if options.report:
         lines = load(out)

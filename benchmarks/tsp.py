@@ -4,13 +4,25 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.job import add_options, append, execute_apart, settings
+from benchmarks.job import (
+    Job,
+    Line,
+    add_options,
+    answer,
+    execute_apart,
+    key,
+    load,
+    perform,
+    settings,
+    stored,
+)
 from benchmarks.provenance import commit, stamp
 from benchmarks.report import table
 from benchmarks.tsp_rivals import ROWS, Cities, Tour
@@ -29,8 +41,6 @@ EXAMPLES = """examples:
 For one core: taskset -c 0, and in the environment
   XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 """
-
-Job = Mapping[str, Any]
 
 
 def read(path: Path) -> Cities:
@@ -72,7 +82,7 @@ def make(instance: str, folder: str | None) -> tuple[Cities, float | None]:
     return read(Path(folder, f"{instance}.tsp")), known.get(instance)
 
 
-def execute(job: Job) -> dict[str, Any]:
+def execute(job: Job) -> Line:
     """Run one job in this process; return the line to store.
 
     Raises:
@@ -178,13 +188,8 @@ def parser() -> argparse.ArgumentParser:
     return line
 
 
-def stored(out: Path) -> list[dict[str, Any]]:
-    """The lines of a file."""
-    return [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
-
-
-def _key(job: Job) -> str:
-    return json.dumps([job[field] for field in JOB])
+def _title(job: Job) -> str:
+    return f"{job['instance']} {job['algorithm']} {job['seconds']:g} s seed {job['seed']}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -199,29 +204,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     line = parser()
     options = line.parse_args(arguments)
     if options.job:
-        print(json.dumps(execute(json.loads(options.job))))
-        return 0
+        return answer([execute(options.job)])
     try:
         wanted = list(jobs(options))
     except ValueError as error:
         line.error(str(error))
     name, _ = commit()
-    seen = {_key(record) for record in stored(options.out) if record["commit"] == name}
-    failed = 0
-    for job in wanted:
-        if _key(job) in seen:
-            continue
-        title = f"{job['instance']} {job['algorithm']} {job['seconds']:g} s seed {job['seed']}"
-        try:
-            record = execute_apart("benchmarks.tsp", job)
-        except RuntimeError as error:
-            # One solver that fails must not cost the others their run.
-            print(f"{title}: failed\n{error}", file=sys.stderr)
-            failed = 1
-            continue
-        append(options.out, record)
-        print(f"{title}: {record['length']:.6g}", file=sys.stderr, flush=True)
-    print(render(stored(options.out)))
+    seen = stored(options.out, JOB, name)
+    _, failed = perform(
+        [job for job in wanted if key(job, JOB) not in seen],
+        partial(execute_apart, "benchmarks.tsp"),
+        options.out,
+        _title,
+        lambda line: f"{line['length']:.6g}",
+        sys.stderr,
+    )
+    print(render(load(options.out)))
     return failed
 
 

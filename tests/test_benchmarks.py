@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks import report, run
+from benchmarks.job import stream_apart
 from benchmarks.measure import Meter
 from benchmarks.problems import BLOCK, Problem, nearest_neighbour, rotation
 from benchmarks.record import Recorder, thin
@@ -233,6 +234,11 @@ def test_run_in_a_process_of_its_own(tmp_path):
     assert json.loads(out.read_text())["evaluations"] == 50
 
 
+def test_a_process_that_fails_is_an_error():
+    with pytest.raises(RuntimeError, match="failed with code 2"):
+        list(stream_apart("json.tool", {}))
+
+
 def test_help_explains_itself():
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.run", "--help"],
@@ -268,3 +274,9 @@ def test_report_takes_the_newest_of_equal_runs(command):
     new = {**old, "commit": "def", "date": "9999-01-01T00:00:00+00:00", "best": 0.25}
     out.write_text(json.dumps(new) + "\n" + json.dumps(old) + "\n")
     assert [line["best"] for line in report.load([out])] == [0.25]
+
+
+def test_a_report_on_no_file_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        report.main([str(tmp_path / "absent.jsonl")])
+    assert "absent.jsonl: must be a file" in capsys.readouterr().err
