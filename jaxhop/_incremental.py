@@ -162,7 +162,7 @@ class Incremental:
                 f"`incremental({self.__name__}, ...)`: its moves are compiled by JAX, and so must"
                 " it be. Leave out `backend` and the arguments that concern Python objectives."
             )
-        if not isinstance(asked.algorithm, str):
+        if asked.algorithm != "auto":
             return Searched("jax", asked.algorithm, asked.population)
         moves = self._moves(space)
         self._check(space, moves)

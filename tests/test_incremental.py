@@ -307,6 +307,7 @@ def test_wrong_arguments_are_refused_with_a_sentence(arguments, error, parts):
             ["incremental(length, ...)", "compiled by JAX", "Leave out"],
         ),
         (OBJECTIVE, jaxhop.permutation(N), {"n_jobs": 2}, ValueError, ["compiled by JAX"]),
+        (OBJECTIVE, jaxhop.permutation(N), {"algorithm": "2-opt"}, ValueError, ['must be "auto"']),
     ],
 )
 def test_what_does_not_fit_is_refused_with_a_sentence(fn, space, settings, error, parts):
