@@ -64,16 +64,15 @@ class InRounds:
         self.store = Store()
         self._space = space
         self._population = population
-        self._given = len(points)
         self._allow, self._checkpoints = allow, checkpoints
         self._known: dict[bytes, float] = {}
         self._out: dict[bytes, list[Row]] = {}  # by what is evaluated now, others that are equal
         self._offset: float | None = None
         self._round = 0
         key = _noise.seeded(seed)
-        self._run = np.asarray(_noise.fold_in(key, 1))
-        with on_cpu():
-            self.state = jitted(algorithm.init)(_noise.fold_in(key, 0), stacked(points))
+        self._start, self._run = (np.asarray(_noise.fold_in(key, which)) for which in (0, 1))
+        self._init = jitted(algorithm.init)
+        self._begin(points)
         self._width = algorithm.width and jitted(algorithm.width)
 
         def ask(key: Any, index: Any, state: Any, progress: Any) -> Any:
@@ -130,7 +129,15 @@ class InRounds:
     def recall(
         self, seat: int, past: "Past", values: np.ndarray, memo: dict[str, Any]
     ) -> np.ndarray:
-        """Asks for the rounds of before once more, and tells their values; see `Asker.recall`."""
+        """Asks for the rounds of before once more, and tells their values; see `Asker.recall`.
+
+        Trials from before the first round, made in a space of fewer parameters, are known: the
+        best of them begin the first round.
+        """
+        earlier = np.flatnonzero((past.turn == 0) & np.isfinite(values))
+        best = earlier[np.argsort(values[earlier], kind="stable")]
+        best = best[: self._population - len(self._first)].tolist()
+        self._begin([*(past.row(at).point for at in best), *self._first])
         self._restore()
         turns = range(self._round + 1, _last(past.turn) + 1)
         if not self._allow:
@@ -196,6 +203,12 @@ class InRounds:
         cardinality = self._space.cardinality
         return cardinality is not None and len(self._known) + len(self._out) >= cardinality
 
+    def _begin(self, points: Sequence[Point]) -> None:
+        """Makes the state before the first round, which these points begin."""
+        self._first = points
+        with on_cpu():
+            self.state = self._init(self._start, stacked(points))
+
     def _new(self, row: Row) -> bool:
         """Whether a row is to be evaluated; its value is or will be known otherwise."""
         if self._allow:
@@ -219,7 +232,7 @@ class InRounds:
         points = self._ask(key, index, self.state, progress)
         points = rows_at(jax.device_get(points), slice(width))
         candidates, keys = self._space.decoded_many(points)
-        first = self._given if self._round == 0 else 0
+        first = len(self._first) if self._round == 0 else 0
         phase, heat = _EXPLORE, 1.0
         if (info := getattr(self.state, "info", None)) is not None and self._round:
             phase, heat = int(info.phase), float(info.temperature)

@@ -24,22 +24,23 @@ class Place(NamedTuple):
     overwrite: bool
     every: float | None
 
-    def chosen(self, name: str) -> Any:
-        """What the search that is there has chosen where its caller named nothing.
+    def before(self, space: Any) -> dict[str, Any]:
+        """What is written of the search that is there, if it is one of the same space.
 
         Args:
-            name: of the setting.
+            space: the description of the space.
 
         Returns:
-            The setting; None if there is no search to go on with, or none that can be read, which
-            `open` refuses.
+            Its settings; none if there is no search to go on with, or one that cannot be read or
+            is of another space, which `open` tells apart.
         """
         if self.overwrite:
-            return None
+            return {}
         try:
-            return read_settings(self.path).get(name)
+            found = read_settings(self.path)
         except StorageError:
-            return None
+            return {}
+        return found if found["space"] == space else {}
 
     def open(self, settings: dict[str, Any], defaults: dict[str, Any]) -> Directory:
         """The directory, which belongs to this search.

@@ -4,52 +4,37 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from datetime import timedelta
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
-
-from jaxhop import _noise
 from jaxhop._arguments import (
-    first_candidates,
     make_algorithm,
     parse_backend,
     parse_devices,
     parse_direction,
-    parse_observed,
     parse_options,
     parse_population,
     refuse_jax_only,
     refuse_python_only,
     refuse_python_parameters,
-    refuse_two_beginnings,
     whole,
 )
 from jaxhop._asking import LISTED, keep_to_cpu
 from jaxhop._backend import choose
+from jaxhop._beginning import first_candidates, parse_observed, refuse_two_beginnings
 from jaxhop._budget import Budget
 from jaxhop._extension import extend
-from jaxhop._in_rounds import InRounds
 from jaxhop._incremental import Incremental, Searched
 from jaxhop._interrupt import GRACE_SECONDS
-from jaxhop._jax_rungs import Rungs
-from jaxhop._jax_search import jax_session
 from jaxhop._memory import parse_memory
-from jaxhop._objective import Objective, trace
 from jaxhop._place import parse_place
-from jaxhop._python_search import (
-    Continued,
-    Memory,
-    PythonOptions,
-    make_evaluator,
-    python_session,
-)
+from jaxhop._plan import Plan, called_session, compiled_session
+from jaxhop._python_search import Continued, Memory
 from jaxhop._result import Result
-from jaxhop._session import Session, follow
+from jaxhop._session import follow
 from jaxhop.algorithms import FACTORIES, Algorithm, Recipe, name_for
 from jaxhop.callbacks import Callbacks
 from jaxhop.space import Space, known
-from jaxhop.storage import Directory, describe, signature
+from jaxhop.storage import describe, signature
 
 
 def search(
@@ -234,10 +219,10 @@ def search(
         dir, resume, overwrite, checkpoint_every, evaluations_per_process, count_in_flight
     )
     backend = parse_backend(backend, [name for name, value in given.items() if value is not None])
-    if devices is not None:
-        devices = parse_devices(devices)
     if options.jobs is not None and options.jobs.gpus:
         keep_to_cpu()
+    used = parse_devices(devices)
+    platform = used[0].platform
     space, memory, initial = (
         space if isinstance(space, Continued) else (known(space), Memory(), True)
     )
@@ -245,27 +230,28 @@ def search(
     known_values = parse_observed(space, observed, direction)
     if isinstance(fn, Incremental):
         asked = Searched(backend, algorithm, population)
-        platform = (devices or jax.devices())[0].platform
         backend, algorithm, population = fn.settle(
             space, direction, asked, len(beginning), platform
         )
     objective, notes = choose(fn, space, direction, backend, average)
     compiled = objective is not None and space.fidelity is None
-    platform = (devices or jax.devices())[0].platform if compiled else "cpu"
     noisy = compiled and objective is not None and objective.noisy
     rounds = compiled or (objective is None and options.vectorized)
     rounds |= objective is None and (population is not None or algorithm != "auto")
+    described = None if place is None else describe(space)
     chosen = None
     if isinstance(algorithm, str) and algorithm == "auto":
         # A search that goes on keeps to its algorithm, whatever its budget is now.
-        chosen = place and place.chosen("algorithm")
-        if not isinstance(chosen, str) or chosen not in FACTORIES:
-            chosen = name_for(space, population, budget.evaluations, noisy)
-        before = place and place.chosen("rounds")
-        at_once = _long(space, budget.evaluations, chosen) if before is None else before
+        before = {} if place is None else place.before(described)
+        suited = name_for(space, population, budget.evaluations, noisy)
+        chosen = before.get("algorithm", suited)
+        chosen = chosen if chosen in FACTORIES else suited
+        at_once = before.get("rounds", _long(space, budget.evaluations, chosen))
         rounds |= objective is None and at_once
         algorithm = FACTORIES[chosen]()
-    width = parse_population(population, chosen, space, budget, platform, len(beginning))
+    width = parse_population(
+        population, chosen, space, budget, platform if compiled else "cpu", len(beginning)
+    )
     # All that can be wrong is refused before anything is written, or deleted.
     if compiled:
         refuse_python_only(cost=cost, evaluations_per_process=evaluations_per_process)
@@ -280,7 +266,7 @@ def search(
     directory = None
     if place is not None:
         settings = {
-            "space": describe(space),
+            "space": described,
             "direction": direction,
             "objective": signature(fn),
             "seed": seed,
@@ -296,7 +282,7 @@ def search(
         notes = (*notes, *directory.notes)
         # The default of another budget would be another search.
         width = max(directory.settings["population"], len(beginning))
-    plan = _Plan(
+    plan = Plan(
         fn=fn,
         space=space,
         budget=budget,
@@ -310,9 +296,9 @@ def search(
     )
     if compiled:
         assert objective is not None
-        session = _compiled(plan, objective, beginning, devices or jax.devices(), bound)
+        session = compiled_session(plan, objective, beginning, used, bound)
     else:
-        session = _called(plan, objective is not None, beginning, options, memory, notes)
+        session = called_session(plan, objective is not None, beginning, options, memory, notes)
     return follow(
         session,
         space=space,
@@ -326,34 +312,6 @@ def search(
     )
 
 
-class _Plan(NamedTuple):
-    """What the user wants, whatever the objective is.
-
-    `width` is how many candidates a round has, if there are rounds: `algorithm` is None else.
-    """
-
-    fn: Callable[..., Any]
-    space: Space
-    budget: Budget
-    direction: str
-    seed: int
-    width: int
-    algorithm: Algorithm | None
-    average: int | None
-    observed: list[tuple[Any, float]]
-    directory: Directory | None
-
-    @property
-    def sign(self) -> int:
-        """1 to minimise, -1 to maximise."""
-        return -1 if self.direction == "max" else 1
-
-    def best_observed(self, given: int) -> list[tuple[Any, float]]:
-        """The best that is known, as much as a round has room for beside some that are given."""
-        ranked = sorted(self.observed, key=lambda pair: self.sign * pair[1])
-        return ranked[: self.width - given]
-
-
 def _long(space: Space, evaluations: int | None, algorithm: str) -> bool:
     """Whether a Python function gets a population at a time where nobody asked for that."""
     if algorithm == "search_gradient":
@@ -363,79 +321,3 @@ def _long(space: Space, evaluations: int | None, algorithm: str) -> bool:
         return False
     # Few candidates may be used up, and to the last one they are only one by one.
     return space.cardinality is None or space.cardinality > LISTED
-
-
-def _compiled(
-    plan: _Plan,
-    objective: Objective,
-    beginning: list[Any],
-    devices: Sequence[Any],
-    max_memory: int | None,
-) -> Session:
-    """A search that is one compiled program."""
-    population, observed = plan.width, plan.best_observed(0)
-    assert plan.algorithm is not None
-    return jax_session(
-        objective,
-        plan.algorithm,
-        plan.space,
-        first=_points(plan.space, [each for each, _ in observed] or beginning),
-        budget=plan.budget,
-        population=population,
-        sign=plan.sign,
-        seed=plan.seed,
-        devices=devices,
-        max_memory=max_memory,
-        known=[plan.sign * value for _, value in observed],
-        directory=plan.directory,
-    )
-
-
-def _called(
-    plan: _Plan,
-    traced: bool,
-    beginning: list[Any],
-    options: PythonOptions,
-    memory: Memory,
-    notes: tuple[str, ...],
-) -> Session:
-    """A search whose candidates are handed out and come back; `traced` with a fidelity only."""
-    space, budget, seed = plan.space, plan.budget, plan.seed
-    population = plan.width
-    if plan.algorithm is not None:
-        best = [candidate for candidate, _ in plan.best_observed(len(beginning))]
-        points = _points(space, [*best, *beginning])
-        kept = None if plan.directory is None else plan.directory.states()
-        asker = InRounds(plan.algorithm, space, population, seed, points, options.duplicates, kept)
-    else:
-        asker = memory.asker(space, seed, budget.evaluations, options.duplicates, traced)
-    if traced:
-        key = _noise.seeded(seed)
-        evaluator = partial(Rungs, partial(_at, plan), population, plan.sign, key)
-    else:
-        evaluator = partial(make_evaluator, plan.fn, population, options)
-    return python_session(
-        evaluator,
-        space,
-        asker=asker,
-        beginning=beginning,
-        observed=plan.observed,
-        budget=budget,
-        sign=plan.sign,
-        options=options,
-        memory=memory,
-        notes=notes,
-        directory=plan.directory,
-    )
-
-
-def _at(plan: _Plan, level: float) -> Objective:
-    """The objective at a fidelity."""
-    assert plan.space.fidelity is not None
-    level = int(level) if plan.space.fidelity.whole else level
-    return trace(plan.fn, plan.space, plan.direction, plan.average, level)
-
-
-def _points(space: Space, candidates: Sequence[Any]) -> list[Any]:
-    """Points of the candidates to begin with; None stands for the space's own."""
-    return [space.initial() if each is None else space.encode(each) for each in candidates]

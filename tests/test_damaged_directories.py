@@ -259,6 +259,8 @@ REFUSED = {
     "trials.sqlite of a newer version": lambda at: sql(at / TRIALS, "PRAGMA user_version=99"),
     "space.json is a list": lambda at: (at / "space.json").write_text("[1, 2]"),
     "space.json is a number": lambda at: settings(at, space=3),
+    "no algorithm in space.json": lambda at: settings(at, algorithm=3),
+    "neither rounds nor none in space.json": lambda at: settings(at, rounds="yes"),
     "text in place of trials.sqlite": lambda at: replaced(at, b"Dear diary,\n" * 500),
     "short text in place of trials.sqlite": lambda at: replaced(at, b"Dear diary"),
     "another program's database": foreign,

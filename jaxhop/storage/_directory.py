@@ -75,7 +75,12 @@ class Directory:
             file.write(f"{stamp} {line}\n")
 
     def extend(self) -> None:
-        """Writes down the space with its new parameters, when all trials have them."""
+        """Writes down the space with its new parameters, when all trials have them.
+
+        States of the search, which lack them, are deleted.
+        """
+        with said(self.path):
+            _delete_states(self.path)
         self.write(_SPACE, _text(self.settings))
         self.extended = None
 
@@ -128,7 +133,8 @@ def open_directory(
             f"`dir={str(place)!r}`: it holds {_listed(strangers)}, and no search. Choose an empty"
             " directory, or one that is not there."
         )
-    directory = Directory(place, {**defaults, **settings})
+    versions = {"version": VERSION, "jaxhop": __version__}
+    directory = Directory(place, {**versions, **defaults, **settings})
     directory.notes = notes
     if not own:
         directory.fresh = _create(place, directory.settings)
@@ -146,8 +152,9 @@ def open_directory(
         if empty and "log" in found:
             directory.notes = (*notes, f"`{directory.trials}` is not there: all begins anew")
         if _compare(place, old, settings, extend):
-            directory.extended = old["space"]
-        directory.settings = {**defaults, **old, **settings}
+            directory.extended = old["space"]  # what suited it may not suit the new one
+        else:
+            directory.settings = {**defaults, **old, **settings}
     return directory
 
 
@@ -177,6 +184,9 @@ def read_settings(path: Path) -> dict[str, Any]:
             found = None
     known = {"version": int, "space": object, "direction": str, "objective": str, "seed": int}
     known |= {"population": int, "rows": bool}
+    if isinstance(found, dict):
+        chosen = {"rounds": bool, "algorithm": str}  # where nobody asked for others
+        known |= {name: kind for name, kind in chosen.items() if name in found}
     if not isinstance(found, dict) or not all(
         isinstance(found.get(name), kind) for name, kind in known.items()
     ):
@@ -220,8 +230,7 @@ def _nameless(path: Path) -> StorageError:
 
 def _create(path: Path, settings: dict[str, Any]) -> bool:
     """Writes `space.json`, if no other process was faster."""
-    data = _text({"version": VERSION, "jaxhop": __version__, **settings})
-    with said(path), _beside(path / _SPACE, data) as name:
+    with said(path), _beside(path / _SPACE, _text(settings)) as name:
         try:
             os.link(name, path / _SPACE)
         except FileExistsError:
@@ -258,26 +267,38 @@ def _delete(path: Path) -> tuple[str, ...]:
     for each in path.iterdir():
         if _HALF.fullmatch(each.name):
             each.unlink()
-    checkpoints = path / _CHECKPOINTS
-    if checkpoints.is_dir() and gone:
-        for each in checkpoints.iterdir():
-            if each.is_dir() and _STATE.fullmatch(each.name):
-                shutil.rmtree(each)
-        with contextlib.suppress(OSError):  # there are files of somebody else
-            checkpoints.rmdir()
-            gone.append(_CHECKPOINTS + "/")
+    if gone and _delete_states(path):
+        gone.append(_CHECKPOINTS + "/")
     return (f"`overwrite=True`: deleted {_listed(gone)} in `{path}`",) if gone else ()
+
+
+def _delete_states(path: Path) -> bool:
+    """Deletes the states of a search; whether all is gone in which they were."""
+    checkpoints = path / _CHECKPOINTS
+    if not checkpoints.is_dir():
+        return False
+    for each in checkpoints.iterdir():
+        if each.is_dir() and _STATE.fullmatch(each.name):
+            shutil.rmtree(each)
+    try:
+        checkpoints.rmdir()
+    except OSError:  # there are files of somebody else
+        return False
+    return True
 
 
 def _compare(path: Path, old: dict[str, Any], new: dict[str, Any], extend: bool) -> bool:
     """Refuses to go on with another search; whether parameters are new, if they may be."""
+    same = old["space"] == new["space"]
+    # Whether candidates come in rounds follows from the space, where nobody asked for that.
+    apart = {"space"} if same else {"space", "rounds"}
     lines = [
         f"{name}: was {old[name]}, is {new[name]}"
         for name in new
-        if name != "space" and name in old and old[name] != new[name]
+        if name not in apart and name in old and old[name] != new[name]
     ]
     added = False
-    if old["space"] != new["space"]:
+    if not same:
         found = additions(old["space"], new["space"])
         if extend and found:
             added = True

@@ -316,7 +316,9 @@ class Ledger:
 def convert_trials(
     path: Path, size: int, changed: Callable[[bytes], tuple[bytes, bytes, str]]
 ) -> None:
-    """Changes the points of all trials, or of none.
+    """Changes the points of all trials that have ended, or of none; the others are forgotten.
+
+    They count as made before the first round.
 
     Args:
         path: the database.
@@ -324,23 +326,31 @@ def convert_trials(
         changed: from a point to its new key, the new point, and its text.
 
     Raises:
-        StorageError: if a process searches there, or the database cannot be used.
+        StorageError: if a process searches there, the database cannot be used, or points are
+            missing: of wide candidates in rounds not all are kept.
     """
     connection = connect(path, f"{TRIALS};{KEPT};{SEATS}")
     seats = Seats(connection, path)
     try:
         seats.take(alone=True)
         with sentences(path), transaction(connection):
+            connection.execute("DELETE FROM trial WHERE ended IS NULL")
             rows = connection.execute(f"SELECT {COLUMNS} FROM trial").fetchall()
-            for number, key, point, _, *others in rows:
-                if point is None or len(point) != size:
+            for row in filter(whole, rows):  # who reads them tells of the others
+                number, _, point, _, phase, temperature, _, *others, _ = row
+                if point is None:
+                    raise StorageError(
+                        f"`{path}`: not all of the wide candidates are kept, so they cannot get"
+                        " more parameters. Choose another directory, and give"
+                        " `observed=jaxhop.load(dir)`."
+                    )
+                if len(point) != size:
                     continue
                 key, point, text = changed(point)
-                *columns, found = others
-                found = None if found is None else total((key, point, text, *columns))
+                columns = (key, point, text, phase, temperature, 0, *others)
                 connection.execute(
-                    "UPDATE trial SET key=?, point=?, params=?, sum=? WHERE id=?",
-                    (key, point, text, found, number),
+                    "UPDATE trial SET key=?, point=?, params=?, turn=0, sum=? WHERE id=?",
+                    (key, point, text, total(columns), number),
                 )
             # What was learned of fewer parameters is learned anew.
             connection.execute("UPDATE seat SET notes=NULL")
