@@ -12,7 +12,7 @@ from typing import Any
 import jax
 
 from jaxhop._call import name
-from jaxhop._objective import Objective, ReturnTypeError, reason, takes_key, trace
+from jaxhop._objective import Objective, ReturnTypeError, averaged, reason, takes_key, trace
 from jaxhop.space import Space
 
 _TRACEABLE = frozenset({"jax", "jaxlib", "flax", "equinox"})
@@ -46,7 +46,7 @@ def choose(
     Raises:
         TraceError: if it cannot be traced but must be.
         TypeError: if it is no function of one candidate, or does not return a number.
-        ValueError: if the space cannot be traced but must be.
+        ValueError: if the space cannot be traced but must be, or `average` is out of place.
     """
     takes_key(fn)  # refuses what is no objective
     if space.python and backend == "jax":
@@ -61,8 +61,9 @@ def choose(
             f"`{name(fn)}` runs in Python, as it does not refer to jax, flax or equinox. Say"
             ' backend="jax" to have it compiled, backend="python" to silence this line.',
         )
+    made = averaged(fn, average)
     try:
-        return trace(fn, space, direction, average), ()
+        return trace(made, space, direction), ()
     except ReturnTypeError:
         raise
     except Exception as error:

@@ -114,7 +114,6 @@ def trace(
     fn: Callable[..., Any],
     space: Space,
     direction: str,
-    average: int | None = None,
     level: float | None = None,
 ) -> Objective:
     """Traces an objective, once.
@@ -126,8 +125,6 @@ def trace(
         fn: `fn(params)` or `fn(params, key)`; returns a number, or `(number, aux)`.
         space: where its parameters come from.
         direction: `"min"` or `"max"`.
-        average: keys for each candidate of a random function, whose value is the mean over them.
-            Default: one.
         level: the space's fidelity. Default: its highest.
 
     Returns:
@@ -136,11 +133,8 @@ def trace(
     Raises:
         TraceError: if JAX cannot trace it; the message names the line.
         TypeError: if it does not return one number.
-        ValueError: if `average` is out of place.
     """
     noisy = takes_key(fn)
-    if average is not None:
-        fn = _averaged(fn, average, noisy)
 
     def called(values: Any, key: jax.Array) -> Any:
         params = space.assembled(values)
@@ -190,23 +184,41 @@ def trace(
     )
 
 
-def _averaged(fn: Callable[..., Any], number: Any, noisy: bool) -> Callable[..., Any]:
-    """A function that returns the mean over a number of keys."""
+def averaged(fn: Callable[..., Any], number: Any) -> Callable[..., Any]:
+    """A function that returns the mean over a number of keys.
+
+    Args:
+        fn: `fn(params, key)`, or any function where there is no number.
+        number: how many keys; None for the function itself.
+
+    Returns:
+        A function of the same arguments.
+
+    Raises:
+        ValueError: if it is no number of keys, or the function takes none.
+
+    Example:
+        >>> mean = averaged(lambda params, key: params + jax.random.normal(key), 10_000)
+        >>> abs(float(mean(3.0, jax.random.key(0))) - 3) < 0.1
+        True
+    """
+    if number is None:
+        return fn
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
         raise ValueError(f"`average={number!r}`: an int of at least 1 must be given. Say 10.")
-    if not noisy:
+    if not takes_key(fn):
         raise ValueError(
             f"`average={number}`: `{name(fn)}` takes no key, so its values do not vary. Write it"
             " as fn(params, key), or leave `average` out."
         )
 
     @functools.wraps(fn)
-    def averaged(params: Any, key: jax.Array) -> Any:
+    def mean(params: Any, key: jax.Array) -> Any:
         results: Any = jax.vmap(lambda key: fn(params, key))(jax.random.split(key, number))
         pair = isinstance(results, tuple) and len(results) == 2
         return (jnp.mean(results[0]), results[1]) if pair else jnp.mean(jnp.asarray(results))
 
-    return averaged
+    return mean
 
 
 def _is_low_rank(leaf: Any) -> bool:

@@ -9,7 +9,7 @@ from jaxhop._budget import Budget
 from jaxhop._in_rounds import InRounds
 from jaxhop._jax_rungs import Rungs
 from jaxhop._jax_search import jax_session
-from jaxhop._objective import Objective, trace
+from jaxhop._objective import Objective, averaged, trace
 from jaxhop._python_search import Memory, PythonOptions, make_evaluator, python_session
 from jaxhop._session import Session
 from jaxhop.algorithms import Algorithm
@@ -153,7 +153,7 @@ def _at(plan: Plan, level: float) -> Objective:
     """The objective at a fidelity."""
     assert plan.space.fidelity is not None
     level = int(level) if plan.space.fidelity.whole else level
-    return trace(plan.fn, plan.space, plan.direction, plan.average, level)
+    return trace(averaged(plan.fn, plan.average), plan.space, plan.direction, level)
 
 
 def _points(space: Space, candidates: Sequence[Any]) -> list[Any]:

@@ -33,7 +33,7 @@ def uncompiled(monkeypatch):
     def session(*arguments, **settings):
         raise Traced
 
-    monkeypatch.setattr("jaxhop._search.jax_session", session)
+    monkeypatch.setattr("jaxhop._plan.jax_session", session)
 
 
 def search(fn, evaluations=8, space=None, surrogate=False, **settings):

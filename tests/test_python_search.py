@@ -434,9 +434,10 @@ def test_average_brings_the_value_close_to_the_mean():
     assert np.abs(values - true).max() < 2 < np.abs(once.history["value"] - true).max()
 
 
-def test_average_needs_a_key():
+@pytest.mark.parametrize("backend", ["auto", "jax"])
+def test_average_needs_a_key(backend):
     with pytest.raises(ValueError, match=r"`average=3`.*takes no key"):
-        jaxhop.search(jax_bowl, SPACE, evaluations=8, average=3, backend="jax")
+        jaxhop.search(jax_bowl, SPACE, evaluations=8, average=3, backend=backend)
 
 
 class TestPythonValues:
