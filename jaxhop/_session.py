@@ -117,7 +117,7 @@ def follow(
     phases = PhaseTable(direction)
     shown = [Progress(show=progress)] if _hosts.is_first() else []
     with contextlib.ExitStack() as stack:
-        own: list[Any] = [*shown, Log()]
+        own: list[Any] = [Log(), *shown]  # notes stand above the live line
         keeper = None
         if directory is not None and _hosts.is_first():
             keeper = Keeper(directory, history, space.flat)

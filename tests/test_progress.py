@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from reports import make_report
 
+import jaxhop
 from jaxhop._budget import Budget
 from jaxhop._history import History
 from jaxhop._result import Phase, Result
@@ -175,6 +176,20 @@ def test_a_search_may_end_without_a_report():
     stream = Terminal()
     follow(Progress(stream=stream), [])
     assert "starting" in stream.getvalue()
+
+
+def test_notes_stand_on_lines_of_their_own(monkeypatch):
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    handler = logging.StreamHandler(stream)
+    logging.getLogger("jaxhop").addHandler(handler)
+    try:
+        jaxhop.search(lambda params: params["x"], {"x": jaxhop.float(0, 1)}, evaluations=2)
+    finally:
+        logging.getLogger("jaxhop").removeHandler(handler)
+    note, line, *_ = lines(stream.getvalue())
+    assert note.startswith("`<lambda>` runs in Python") and note.endswith("silence this line.")
+    assert line.endswith("starting")
 
 
 def test_log_is_silent_unless_turned_on(capsys):
