@@ -10,6 +10,8 @@ from typing import Any
 
 import jax
 
+from jaxhop._interrupt import postponed
+
 _OLDER = {"xla_cpu_use_fusion_emitters": False}
 
 
@@ -24,7 +26,8 @@ def compiled(lowered: Any, platform: str) -> Any:
         What runs.
     """
     options = _options() if platform == "cpu" else None
-    return lowered.compile(compiler_options=options)
+    with postponed():
+        return lowered.compile(compiler_options=options)
 
 
 def jitted(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxhop import _noise
 from jaxhop._asking import on_cpu, stacked
 from jaxhop._codegen import jitted
+from jaxhop._interrupt import postponed
 from jaxhop._row import Point, Row
 from jaxhop._trials import PHASES
 from jaxhop.algorithms import Algorithm, Batch
@@ -206,7 +207,7 @@ class InRounds:
     def _begin(self, points: Sequence[Point]) -> None:
         """Makes the state before the first round, which these points begin."""
         self._first = points
-        with on_cpu():
+        with postponed(), on_cpu():
             self.state = self._init(self._start, stacked(points))
 
     def _new(self, row: Row) -> bool:

@@ -84,6 +84,34 @@ class Interrupt:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
 
+@contextlib.contextmanager
+def postponed() -> Iterator[None]:
+    """Ctrl-C has to wait for the end of what runs in it, such as XLA's compiler.
+
+    That cannot be stopped anyway, and what is raised in the midst of it lets the process crash
+    when it ends (jaxlib 0.10.2). A handler that is not Python's own stays in charge.
+
+    Raises:
+        KeyboardInterrupt: at the end, if it was asked for.
+
+    Example:
+        >>> with postponed():
+        ...     pass
+    """
+    own = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not own or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: asked.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if asked:
+        raise KeyboardInterrupt
+
+
 _breakable: list[None] = []
 
 

@@ -10,6 +10,7 @@ import pytest
 from processes import finish, start
 
 import jaxhop
+from jaxhop._codegen import compiled
 
 SCRIPT = """
 import json, signal, time
@@ -135,3 +136,31 @@ def test_off_the_main_thread_no_handler_is_touched():
     assert found[0].stop_reason == "evaluations" and found[0].evaluations == 50
     assert set(handlers) == {before}
     assert signal.getsignal(signal.SIGINT) is before
+
+
+class Compiler:
+    """What is compiled, while somebody presses Ctrl-C."""
+
+    ended = False
+
+    def compile(self, compiler_options):
+        signal.raise_signal(signal.SIGINT)
+        self.ended = True
+
+
+def test_what_is_compiled_is_never_interrupted_in_the_midst():
+    compiler = Compiler()
+    with pytest.raises(KeyboardInterrupt):
+        compiled(compiler, "tpu")
+    assert compiler.ended
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_handler_of_the_users_own_is_called_while_something_is_compiled():
+    calls = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: calls.append(number))
+    try:
+        compiled(Compiler(), "tpu")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert calls == [signal.SIGINT]
