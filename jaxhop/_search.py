@@ -36,6 +36,8 @@ from jaxhop.callbacks import Callbacks
 from jaxhop.space import Space, known
 from jaxhop.storage import describe, signature
 
+_LONG = 1000  # evaluations of a Python function from which it gets a population at a time
+
 
 def search(
     fn: Callable[..., Any],
@@ -316,8 +318,9 @@ def _long(space: Space, evaluations: int | None, algorithm: str) -> bool:
     """Whether a Python function gets a population at a time where nobody asked for that."""
     if algorithm == "search_gradient":
         return True
-    known = evaluations is not None  # a time may be short: calls are as long as they are
-    if algorithm != "covariance_adaptation" or not known or space.python:
+    # A time may be short: calls are as long as they are.
+    many = evaluations is not None and evaluations >= _LONG
+    if algorithm != "covariance_adaptation" or not many or space.python:
         return False
     # Few candidates may be used up, and to the last one they are only one by one.
     return space.cardinality is None or space.cardinality > LISTED

@@ -12,7 +12,7 @@ from jaxhop.algorithms._covariance_adaptation import CovarianceState
 from jaxhop.algorithms._search_gradient import SearchGradientState
 from jaxhop.space import Space
 
-WIDE, FREE = jaxhop.float(-1, 1, shape=(10_000,)), jaxhop.float(shape=(100_000,))
+WIDE, FREE = jaxhop.float(-1, 1, shape=(20_000,)), jaxhop.float(shape=(100_000,))
 CHOSEN = {
     "search_gradient": [
         WIDE,
@@ -36,11 +36,11 @@ CHOSEN = {
     ],
     "annealed_mcmc": [
         jaxhop.choice("a", "b", "c"),
-        jaxhop.float(shape=(10_000,)),
+        jaxhop.float(shape=(20_000,)),
         jaxhop.int(0, 9, shape=(100_000,)),
         {"x": jaxhop.float(), "order": jaxhop.permutation(9)},
         {"x": jaxhop.float(), "c": [jaxhop.bool() for _ in range(2)]},
-        {"x": WIDE, "n": jaxhop.int(0, 9, shape=(20_000,))},
+        {"x": WIDE, "n": jaxhop.int(0, 9, shape=(40_000,))},
         jaxhop.choice({"x": jaxhop.float(0, 1)}, {"y": jaxhop.float(0, 1)}),
         jaxhop.custom(jax.random.uniform, lambda key, value: value),
     ],
@@ -60,10 +60,10 @@ def test_spaces_have_the_algorithm_that_suits_them(name):
         (WIDE, {"population": 8}, "annealed_mcmc"),  # too few candidates for a direction
         (jaxhop.float(), {"population": 3}, "annealed_mcmc"),
         (jaxhop.float(), {"population": 4}, "covariance_adaptation"),
-        (jaxhop.float(), {"evaluations": 999}, "annealed_mcmc"),
-        (jaxhop.float(), {"evaluations": 1000}, "covariance_adaptation"),
-        (jaxhop.float(shape=(100,)), {"evaluations": 1499}, "annealed_mcmc"),
-        (jaxhop.float(shape=(100,)), {"evaluations": 1500}, "covariance_adaptation"),
+        (jaxhop.float(), {"evaluations": 499}, "annealed_mcmc"),
+        (jaxhop.float(), {"evaluations": 500}, "covariance_adaptation"),
+        (jaxhop.float(shape=(200,)), {"evaluations": 999}, "annealed_mcmc"),
+        (jaxhop.float(shape=(200,)), {"evaluations": 1000}, "covariance_adaptation"),
         (jaxhop.permutation(9), {"noisy": True}, "annealed_mcmc"),
         (jaxhop.float(), {"noisy": True}, "annealed_mcmc"),
         (jaxhop.float(shape=(64,)), {"noisy": True}, "covariance_adaptation"),

@@ -18,11 +18,11 @@ FACTORIES: Mapping[str, Callable[[], Recipe]] = {
 }
 """What `name_for` chooses from."""
 
-_MANY_BOUNDED = 4096
+_MANY_BOUNDED = 16_384
 _MANY_UNBOUNDED = 65536
 # Below so many evaluations, in all or for each coordinate, few moves at a time are ahead of a
-# distribution. Measured on shifted functions of 10 to 100 numbers.
-_FEW, _VISITS = 1000, 15
+# distribution. Measured on shifted functions of 10 to 10,000 numbers.
+_FEW, _VISITS = 500, 5
 _NOISY = 32  # numbers from which a distribution was ahead where values are random
 _ROOM = 8  # how many times the least number of draws a round may have, after three restarts
 
@@ -53,10 +53,10 @@ def name_for(
 ) -> str:
     """Which algorithm suits a problem.
 
-    - Many thousand floats, more than half of the space: `search_gradient`, from 4,096 between
+    - Many thousand floats, more than half of the space: `search_gradient`, from 16,384 between
       bounds or 65,536 without.
-    - Up to some thousand numbers, at least half of the space beside options; 1,000 evaluations and
-      15 for each coordinate: `covariance_adaptation`. If values are random, from 32 numbers on.
+    - Up to 16,384 numbers, at least half of the space beside options; 500 evaluations and 5 for
+      each coordinate: `covariance_adaptation`. If values are random, from 32 numbers on.
     - Permutations alone: `simulated_annealing`.
     - All else, and conditional spaces: `annealed_mcmc`, which changes a few coordinates at a time
       and leaves alone what does not count.
@@ -74,7 +74,7 @@ def name_for(
 
     Example:
         >>> import jaxhop
-        >>> name_for(Space(jaxhop.float(-1, 1, shape=(10_000,))), population=64)
+        >>> name_for(Space(jaxhop.float(-1, 1, shape=(20_000,))), population=64)
         'search_gradient'
         >>> name_for(Space({"x": jaxhop.float(-1, 1), "n": jaxhop.int(1, 9)}), None, 2000)
         'covariance_adaptation'

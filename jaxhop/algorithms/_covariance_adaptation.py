@@ -45,14 +45,14 @@ from jaxhop.space import Proposal, Space
 _EXPLORE, _ANNEAL = PHASES.index("explore"), PHASES.index("anneal")
 _CORRELATED = 128  # coordinates up to which correlations are learned
 _FIRST, _FIRST_NOISY = 0.15, 0.25  # deviations at the start, in units of the range
-# Of random values: how late steps of the mean begin to shrink, how eagerly scales learn, and how
-# many times the least number of draws a round has.
-_CALM, _CALM_SCALES, _CALM_DRAWS = 1.8, 0.3, 4
+# Of random values: how late steps of the mean begin to shrink, how eagerly scales learn, whether
+# the mean moves away from worse draws, and how many times the least number of draws a round has.
+_CALM, _CALM_SCALES, _CALM_AWAY, _CALM_DRAWS = 1.8, 0.3, 0.0, 4
 _CONFIRM = 0.02  # share of the budget that evaluates the mean of a random objective again
 _NARROW = 0.01  # deviations below which probes begin, in units of the range
-_SETTLED = 1e-6  # deviations below which a search may begin anew
+_SETTLED = 1e-5  # deviations below which a search may begin anew
 _LEAST, _MOST = 0.03, 0.9  # share of the probes
-_MEMORY = 0.98  # of the moving means of gains
+_MEMORY = 0.95  # of the moving means of gains
 _SUMMED = 16  # improving probes that are added up
 _FLAT, _FALLEN = 0.3, 0.6  # shares of the budget between which the number of draws falls
 
@@ -79,7 +79,7 @@ class CovarianceState:
         started: float32, progress at which the present run began.
         age: int32, rounds of the present run; its first is drawn from anywhere.
         restarts: int32, how many runs there were before.
-        improved: int32, age at the last improvement.
+        improved: float32, evaluations told at the last improvement of this run.
         top: the best point of this run; of a random objective the mean.
         top_value: float32, its value.
         hoped: `top` with several improving moves added up.
@@ -230,7 +230,7 @@ class _CovarianceAdaptation:
             started=jnp.float32(0),
             age=zero,
             restarts=zero,
-            improved=zero,
+            improved=jnp.float32(0),
             top=start,
             top_value=none,
             hoped=start,
@@ -257,9 +257,11 @@ class _CovarianceAdaptation:
             usual = min(_CALM_DRAWS * self._least, self._population)
             return jnp.where(state.round == 0, max(usual, given), usual).astype(jnp.int32)
         total = jnp.maximum(state.evaluated, 1) / jnp.clip(jnp.float32(progress), 1e-9, 1)
-        wide = jnp.clip(jnp.sqrt(total / (50 * self._reals.n)), 1, 2)
-        most = jnp.minimum(self._least * wide * 2.0**state.restarts, self._population)
-        least = jnp.minimum(self._least * 2.0**state.restarts, self._population)
+        wide = jnp.clip(total / (25 * self._reals.n), 0.7, 2)
+        more = self._least * 2.0**state.restarts
+        room = max(self._population - self._population // 4 * self._probes, 4)
+        most = jnp.clip(more * wide, 4, room)
+        least = jnp.clip(more * jnp.minimum(wide, 1), 4, room)
         own = (progress - state.started) / jnp.maximum(1 - state.started, 1e-6)
         fallen = jnp.clip((own - _FLAT) / (_FALLEN - _FLAT), 0, 1)
         draws = jnp.round(most ** (1 - fallen) * least**fallen).astype(jnp.int32)
@@ -366,7 +368,7 @@ class _CovarianceAdaptation:
             after,
             top=choose(better, point, state.top),
             top_value=jnp.where(better, value, state.top_value),
-            improved=jnp.where(better, after.age, state.improved),
+            improved=jnp.where(better, after.evaluated, state.improved),
             hoped=hoped,
             pending=count > 1,
             best=choose(value < state.best_value, point, state.best),
@@ -432,7 +434,8 @@ class _CovarianceAdaptation:
         grain = self._reals.grain(state.distribution.mean)
         pace = Pace()
         if self._noisy:
-            pace = Pace(jnp.clip(_CALM - (_CALM - 0.2) * progress, 0.2, 1), _CALM_SCALES)
+            calm = jnp.clip(_CALM - (_CALM - 0.2) * progress, 0.2, 1)
+            pace = Pace(calm, _CALM_SCALES, _CALM_AWAY)
         learned_of = learned(state.distribution, round, noise, self._reals.walls, grain, pace)
         few = jnp.sum(taking) < 4  # a last round may be short: it teaches nothing
         return dataclasses.replace(
@@ -492,6 +495,9 @@ class _CovarianceAdaptation:
         most = jnp.maximum(jnp.maximum(gains.draws, gains.probes), 1e-30)
         draws, probes = ((gain / most) ** 2 for gain in gains)
         share = jnp.clip(probes / (probes + draws + 1e-9), _LEAST, _MOST)
+        # Draws that have settled find no other basin.
+        idle = after.evaluated - after.improved > 4 * jnp.sum(drawn)
+        share = jnp.where(idle & (self._widest(after) < _SETTLED), _MOST, share)
         due = before.owed - jnp.sum(probing) + share / (1 - share) * jnp.sum(drawn)
         due = jnp.minimum(due, self._population)
         return dataclasses.replace(
@@ -509,15 +515,15 @@ class _CovarianceAdaptation:
 
     def _renewed(self, state: CovarianceState, progress: Any) -> CovarianceState:
         """Begins anew where nothing improves any more."""
-        draws = self._draws(state, progress).astype(jnp.float32)
-        patience = 10 + 30 * self._reals.n / draws
-        stuck = (state.age - state.improved > patience) & (self._widest(state) < _SETTLED)
+        patience = 10 * self._draws(state, progress) + 30 * self._reals.n
+        idle = state.evaluated - state.improved
+        stuck = (idle > patience) & (self._widest(state) < _SETTLED)
         return dataclasses.replace(
             state,
             age=jnp.where(stuck, 0, state.age),
             restarts=jnp.where(stuck, jnp.minimum(state.restarts + 1, 16), state.restarts),
             started=jnp.where(stuck, progress, state.started),
-            improved=jnp.where(stuck, 0, state.improved),
+            improved=jnp.where(stuck, state.evaluated, state.improved),
             top_value=jnp.where(stuck, jnp.inf, state.top_value),
             pending=state.pending & ~stuck,
             gains=_Gains(*(jnp.where(stuck, 0, gain) for gain in state.gains)),

@@ -5,7 +5,9 @@ coordinates) the root of a correlation matrix. Scales and correlations learn at 
 so that scales are quick where the matrix must be slow: Akimoto & Hansen (2020), "Diagonal
 Acceleration for Covariance Matrix Adaptation Evolution Strategies". Their rates, but scales learn
 the faster the more coordinates there are, as measurements suggest. The step size follows the
-cumulative path (Hansen 2016, "The CMA Evolution Strategy: A Tutorial").
+cumulative path (Hansen 2016, "The CMA Evolution Strategy: A Tutorial"). The mean also moves away
+from the worse half, the more so the more coordinates there are for each draw, which can double
+the speed (Arnold 2006, "Weighted multirecombination evolution strategies").
 """
 
 import dataclasses
@@ -74,17 +76,19 @@ class Pace(NamedTuple):
     Attributes:
         mean: what its steps are multiplied by; less than 1 averages the noise of values away.
         scales: what the rates of the scales are multiplied by.
+        away: what the push away from the worse half is multiplied by.
     """
 
     mean: Any = 1.0
     scales: float = 1.0
+    away: float = 1.0
 
 
 class Ranked(NamedTuple):
     """What a round says of its draws.
 
     Attributes:
-        weights: float32[draws], how much the mean follows each: positive for the better half.
+        weights: float32[draws], positive for the better half, in sum 1.
         push: float32[draws], negative for the worse half, in sum -1.
         number: float32, how many draws there were.
     """
@@ -130,19 +134,6 @@ def _product(matrix: jax.Array, vector: jax.Array) -> jax.Array:
     return matrix @ vector
 
 
-def shaped(distribution: Distribution, noise: jax.Array) -> jax.Array:
-    """Independent normal numbers with the distribution's correlations.
-
-    Args:
-        distribution: the distribution.
-        noise: float32[n].
-
-    Returns:
-        float32[n].
-    """
-    return noise if distribution.root is None else _product(distribution.root, noise)
-
-
 def drawn(distribution: Distribution, noise: jax.Array, bounds: Walls) -> jax.Array:
     """A draw, reflected at the walls: unlike clipping and resampling this keeps the mean.
 
@@ -154,7 +145,8 @@ def drawn(distribution: Distribution, noise: jax.Array, bounds: Walls) -> jax.Ar
     Returns:
         float32[n].
     """
-    x = distribution.mean + distribution.deviations * shaped(distribution, noise)
+    shape = noise if distribution.root is None else _product(distribution.root, noise)
+    x = distribution.mean + distribution.deviations * shape
     low, high = bounds
     width = high - low
     # A wave of period 2 widths between two walls, a mirror at a single one.
@@ -223,30 +215,36 @@ def learned(
     mass = 1 / jnp.maximum(jnp.sum(weights**2), 1e-9)
     light = 1 / jnp.maximum(jnp.sum(push**2), 1e-9)
     share = mass + 1 / mass - 2 + number / (2 * (number + 5))
+    # Away from a bad draw is as good as towards a good one where both are small steps of many.
+    away = pace.away * n / (n + 2 * number)
+    drift = (weights + away * push) / (1 + away)
+    drive = 1 / jnp.maximum(jnp.sum(drift**2), 1e-9)
 
     def rates(numbers: float) -> tuple[jax.Array, jax.Array, jax.Array]:
         one = 1 / (2 * (numbers / n + 1) * (n + 1) ** 0.75 + mass / 2)
         return one, jnp.minimum(share * one, 1 - one), jnp.sqrt(share * one) / 2
 
+    def push_for(one: jax.Array, many: jax.Array) -> jax.Array:
+        return jnp.minimum(1 + one / many, 1 + 2 * light / (mass + 2))
+
     one, many, memory = rates(n)
     quick = pace.scales * min(max(1.0, 2 * math.log10(n) - 1), 5.0)
     one, many = one * quick, jnp.minimum(many * quick, 0.4)
-    below = jnp.minimum(1 + one / many, 1 + 2 * light / (mass + 2))
-    moments = _moments(distribution, weights, push, noise, below)
+    below = push_for(one, many)
+    moments = _moments(distribution, round, drift, noise, below)
     step = moments.step
     shape = step if distribution.root is None else distribution.root @ step
-    # Steps count as far as the walls let them.
+    # Steps count as far as the mean went: less at a wall, and where they are made shorter.
     change = distribution.deviations * shape
     mean = jnp.clip(distribution.mean + pace.mean * change, *bounds)
-    went = jnp.where(
-        change == 0, 1, (mean - distribution.mean) / jnp.where(change == 0, 1, change)
-    )
+    still = change == 0
+    went = jnp.where(still, 1, (mean - distribution.mean) / jnp.where(still, 1, change))
     shape, step = shape * went, step * went
 
     # The textbook's rate lags behind by far where coordinates are many.
-    short = jnp.minimum((mass + 2) / (n + mass + 5) * max(1.0, math.sqrt(n) / 6), 0.5)
-    damping = 1 + short + 2 * jnp.maximum(0, jnp.sqrt(jnp.maximum(mass - 1, 0) / (n + 1)) - 1)
-    path = (1 - short) * distribution.path + jnp.sqrt(short * (2 - short) * mass) * step
+    short = jnp.minimum((drive + 2) / (n + drive + 5) * max(1.0, math.sqrt(n) / 6), 0.5)
+    damping = 1 + short + 2 * jnp.maximum(0, jnp.sqrt(jnp.maximum(drive - 1, 0) / (n + 1)) - 1)
+    path = (1 - short) * distribution.path + jnp.sqrt(short * (2 - short) * drive) * step
     known = (1 - short) ** 2 * distribution.known[0] + short * (2 - short)
     length = jnp.linalg.norm(path) / jnp.sqrt(known)
     usual = math.sqrt(n) * (1 - 1 / (4 * n) + 1 / (21 * n * n))
@@ -254,7 +252,7 @@ def learned(
     steady = (length < (2 + 4 / (n + 1)) * math.sqrt(n)).astype(jnp.float32)
 
     def along(before: jax.Array, old: jax.Array, memory: jax.Array) -> tuple[jax.Array, jax.Array]:
-        fresh = steady * jnp.sqrt(memory * (2 - memory) * mass) * distribution.scale * shape
+        fresh = steady * jnp.sqrt(memory * (2 - memory) * drive) * distribution.scale * shape
         size = (1 - memory) ** 2 * old + steady * memory * (2 - memory)
         return (1 - memory) * before + fresh, size
 
@@ -277,9 +275,8 @@ def learned(
     if distribution.wide is not None:
         one, many, memory = rates(n * (n + 1) / 2)
         wide, wide_known = along(distribution.wide, distribution.known[2], memory)
-        below = jnp.minimum(1 + one / many, 1 + 2 * light / (mass + 2))
         # What is taken away must leave the matrix positive.
-        below = jnp.minimum(below, (1 - one - many) / (n * many))
+        below = jnp.minimum(push_for(one, many), (1 - one - many) / (n * many))
         after = dataclasses.replace(
             after, wide=wide, known=after.known.at[2].set(wide_known), scale=scale
         )
@@ -294,35 +291,39 @@ def learned(
 class _Moments(NamedTuple):
     """Weighted sums over a round's noise."""
 
-    step: jax.Array  # float32[n]: of noise, by weights
+    step: jax.Array  # float32[n]: of noise, by the drift
     squares: jax.Array  # float32[n]: of noise squared, less its mean, by weights and push
     products: Any  # two float32[n, n], of noise times noise by weights and by push
 
 
 def _moments(
     distribution: Distribution,
-    weights: jax.Array,
-    push: jax.Array,
+    round: Ranked,
+    drift: jax.Array,
     noise: Callable[[Any], jax.Array],
     below: jax.Array,
 ) -> _Moments:
-    n, number = distribution.mean.size, weights.size
+    n, number = distribution.mean.size, drift.size
     rows = max(1, min(number, _BLOCK // n, 16))
     spare = -number % rows
-    weights, push = (jnp.pad(each, (0, spare)) for each in (weights, push))
+    weights, push, drift = (
+        jnp.pad(each, (0, spare)) for each in (round.weights, round.push, drift)
+    )
     # No further than the last candidate that counts: a population has room for many more.
     last = jnp.max(jnp.where((weights > 0) | (push < 0), jnp.arange(number + spare), -1))
     correlated = distribution.correlations is not None
 
     def add(turn: Any, sums: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         index = turn * rows + jnp.arange(rows, dtype=jnp.int32)
-        own = jax.lax.dynamic_slice_in_dim(weights, turn * rows, rows)
-        less = jax.lax.dynamic_slice_in_dim(push, turn * rows, rows)
+        own, less, moves = (
+            jax.lax.dynamic_slice_in_dim(each, turn * rows, rows)
+            for each in (weights, push, drift)
+        )
         made = jax.vmap(noise)(jnp.minimum(index, number - 1))
         # The worse half says where to be narrower, not how wide to be: all lengths are alike.
         away = less * n / jnp.maximum(jnp.sum(made**2, axis=1), 1e-9)
         squares = (own + below * away) @ jnp.minimum(made**2, _CLIP)
-        terms = [own @ made, squares - jnp.sum(own + below * less)]
+        terms = [moves @ made, squares - jnp.sum(own + below * less)]
         if correlated:
             terms += [(made * own[:, None]).T @ made, (made * away[:, None]).T @ made]
         return tuple(total + term for total, term in zip(sums, terms, strict=True))
