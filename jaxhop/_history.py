@@ -309,16 +309,26 @@ class History:
         """
         table: dict[str, Any] = {name: self[name] for name in _COLUMNS}
         if flat is not None:
-            for row, candidate in zip(self.stored, self._candidates(), strict=True):
+            for row, candidate in zip(self.stored, self.candidates(), strict=True):
                 for name, value in flat(candidate).items():
                     table.setdefault(f"params.{name}", [None] * len(self))[row] = value
         return table
 
-    def _candidates(self) -> list[Any]:
-        """The candidates of all rows whose parameters are kept."""
-        if self._to_python_many is None or self._points is None:
-            return [self.params(row) for row in self.stored]
-        return self._to_python_many(tuple(self._points[i] for i in range(self._width)))
+    def candidates(self, rows: np.ndarray | None = None) -> list[Any]:
+        """Candidates of several kept rows, decoded together.
+
+        Args:
+            rows: int[n], positions among `stored`, not in the history. Default: all of them.
+
+        Returns:
+            One candidate each, in the user's structure.
+        """
+        if self._points is None:
+            return []
+        rows = np.arange(len(self._points)) if rows is None else rows
+        if self._to_python_many is None:
+            return [self.params(row) for row in self.stored[rows]]
+        return self._to_python_many(tuple(self._points[i][rows] for i in range(self._width)))
 
     def to_pandas(self, flat: Flat | None = None) -> "pandas.DataFrame":
         """The history as a data frame.

@@ -3,8 +3,9 @@
 import csv
 import json
 import os
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -15,6 +16,10 @@ from jaxhop._trials import PHASES, Report
 
 if TYPE_CHECKING:
     import pandas
+
+    from jaxhop.space import Space
+
+    from jaxhop.space import Space
 
 StopReason = Literal[
     "runtime",
@@ -205,9 +210,13 @@ class Result:
         direction: `"min"` or `"max"`.
         seed: the seed of the search.
         flat: turns a candidate into one value a name, for tables.
+        space: the space that was searched; None if a directory did not tell it.
         aux: what the objective returned beside the value of the best candidate, or None.
         materialised: how many operations of the objective had low-rank matrices written out for
             them, because they have no rule for such (or quax is not installed); 0 is fastest.
+        space: the space that was searched; None if it was loaded from a directory that cannot
+            tell it.
+        finished: when the search ended, in seconds since 1970, UTC.
 
     Example:
         >>> history = History("min", lambda point: {"x": float(point[0])})
@@ -247,8 +256,11 @@ class Result:
     direction: str
     seed: int
     flat: Flat
+    space: "Space | None" = None
     aux: Any = None
     materialised: int = 0
+    space: "Space | None" = None
+    finished: float = field(default_factory=time.time)
 
     @property
     def best_params(self) -> Any:

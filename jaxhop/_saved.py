@@ -233,7 +233,7 @@ def recorded(history: History) -> list[Trial]:
             best_value=best[row],
             **{name: columns[name][row] for name in _COLUMNS},
         )
-        for row, params in zip(history.stored.tolist(), history._candidates(), strict=True)
+        for row, params in zip(history.stored.tolist(), history.candidates(), strict=True)
     ]
 
 

@@ -249,3 +249,19 @@ def test_phases_are_named():
     history = History("min", to_python)
     history.append(make_report(np.zeros(len(PHASES)), phase=np.arange(len(PHASES), dtype=np.int8)))
     assert tuple(history["phase"]) == PHASES
+
+
+def test_candidates_of_some_rows_are_decoded_alone():
+    many = []
+
+    def to_python_many(points):
+        many.append(len(points[0]))
+        return [{"x": float(x)} for x in points[0]]
+
+    history = History("min", to_python, to_python_many)
+    assert history.candidates() == []
+    kept = np.arange(5)
+    history.append(make_report(np.zeros(5), kept=kept, points=points_of(kept)))
+    assert history.candidates(np.array([3, 1])) == [{"x": 3.0}, {"x": 1.0}]
+    assert many == [2]
+    assert len(history.candidates()) == 5

@@ -14,6 +14,7 @@ from jaxhop.space._decoder import Decoder
 from jaxhop.space._entries import filled
 from jaxhop.space._fidelity import Fidelity, find, put
 from jaxhop.space._materialise import Materialiser
+from jaxhop.space._parameter import Parameter
 from jaxhop.space._perturbed import written_out
 from jaxhop.space._points import Points
 from jaxhop.space._python import PythonCustom
@@ -333,6 +334,23 @@ class Space(Points):
             with parameters inside, constants included.
         """
         return {_dotted(path): value for path, value in self._tree.named(candidate)}
+
+    def named_parameters(self) -> dict[str, list[Parameter]]:
+        """The parameters by the names that `flat` gives to their values.
+
+        Returns:
+            A dict with one entry such as "opt.lr" for each place, and the parameters that can
+            stand there: several where options of a choice have parameters of one name.
+
+        Example:
+            >>> from jaxhop.space import Float
+            >>> Space({"opt": {"lr": Float(1e-5, 1e-1, "0.1g")}}).named_parameters()
+            {'opt.lr': [float(low=1e-05, high=0.1, log=True, precision=1)]}
+        """
+        found: dict[str, list[Parameter]] = {}
+        for place, leaf in zip(self._tree.places, self._leaves, strict=True):
+            found.setdefault(_dotted(place), []).append(leaf)
+        return found
 
     def _checked(self, candidate: Any) -> list[Any]:
         """One legal value for each leaf, unused ones as at the start."""
