@@ -178,10 +178,8 @@ def follow(
             direction=direction,
             seed=seed,
             flat=space.flat,
-            space=space,
             aux=found.aux,
             materialised=found.materialised,
-            space=space,
         )
         for listener in (house, listeners):
             listener.on_end(result)
