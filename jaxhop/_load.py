@@ -88,6 +88,7 @@ def load(dir: str | os.PathLike[str], space: Any = None) -> Result:
         direction=direction,
         seed=settings["seed"],
         flat=_flat if own is None else own.flat,
+        space=own,
         finished=(path / "trials.sqlite").stat().st_mtime,
     )
 

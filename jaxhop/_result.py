@@ -208,6 +208,8 @@ class Result:
         direction: `"min"` or `"max"`.
         seed: the seed of the search.
         flat: turns a candidate into one value a name, for tables.
+        space: the space that was searched; None if it was loaded from a directory that cannot
+            tell it.
         aux: what the objective returned beside the value of the best candidate, or None.
         materialised: how many operations of the objective had low-rank matrices written out for
             them, because they have no rule for such (or quax is not installed); 0 is fastest.
@@ -251,6 +253,7 @@ class Result:
     direction: str
     seed: int
     flat: Flat
+    space: "Space | None" = None
     aux: Any = None
     materialised: int = 0
     finished: float = field(default_factory=time.time)

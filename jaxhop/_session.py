@@ -178,6 +178,7 @@ def follow(
             direction=direction,
             seed=seed,
             flat=space.flat,
+            space=space,
             aux=found.aux,
             materialised=found.materialised,
         )
