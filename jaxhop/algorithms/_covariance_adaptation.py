@@ -12,7 +12,7 @@ they gain. Where neither gains any more, the search begins anew from elsewhere w
 
 import dataclasses
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -39,8 +39,10 @@ from jaxhop.algorithms._distribution import (
     learned,
     ranked,
 )
+from jaxhop.algorithms._odds import taught
+from jaxhop.algorithms._probes import Gains, probe, summed
 from jaxhop.algorithms._reals import Reals
-from jaxhop.space import Proposal, Space
+from jaxhop.space import Space
 
 _EXPLORE, _ANNEAL = PHASES.index("explore"), PHASES.index("anneal")
 _CORRELATED = 128  # coordinates up to which correlations are learned
@@ -51,17 +53,7 @@ _CALM, _CALM_SCALES, _CALM_AWAY, _CALM_DRAWS = 1.8, 0.3, 0.0, 4
 _CONFIRM = 0.02  # share of the budget that evaluates the mean of a random objective again
 _NARROW = 0.01  # deviations below which probes begin, in units of the range
 _SETTLED = 1e-5  # deviations below which a search may begin anew
-_LEAST, _MOST = 0.03, 0.9  # share of the probes
-_MEMORY = 0.95  # of the moving means of gains
-_SUMMED = 16  # improving probes that are added up
 _FLAT, _FALLEN = 0.3, 0.6  # shares of the budget between which the number of draws falls
-
-
-class _Gains(NamedTuple):
-    """Improvement of the best value for each evaluation; moving means, float32."""
-
-    draws: jax.Array
-    probes: jax.Array
 
 
 @jax.tree_util.register_dataclass
@@ -105,7 +97,7 @@ class CovarianceState:
     top_value: jax.Array
     hoped: Any
     pending: jax.Array
-    gains: _Gains
+    gains: Gains
     owed: jax.Array
     best: Any
     best_value: jax.Array
@@ -235,7 +227,7 @@ class _CovarianceAdaptation:
             top_value=none,
             hoped=start,
             pending=jnp.bool_(False),
-            gains=_Gains(jnp.float32(0), jnp.float32(0)),
+            gains=Gains.none(),
             owed=jnp.float32(0),
             best=start,
             best_value=none,
@@ -308,19 +300,9 @@ class _CovarianceAdaptation:
         return _noise.filled(key, self._reals.n, _noise.normal)
 
     def _probe(self, key: jax.Array, number: Any, state: CovarianceState) -> Any:
-        """A sparse move of the best point, near or far; or the sum of those that improved it."""
+        """The first probe of a round is the sum of moves, if there is one to be evaluated."""
         still = (number == 0) & state.pending
-        (many, which), (far, _) = _noise.pairs(key, 2, offset=self._space.pairs)
-        size = self._space.size
-        k = jnp.exp(_noise.uniform(many) * math.log(max(min(size, 3), 1)))
-        parent = choose(still, state.hoped, state.top)
-        proposal = Proposal(
-            rate=jnp.where(still, 0, (k - 1) / size),
-            step=0.5 * 10 ** (-3 * _noise.uniform(far)),
-            temperature=jnp.float32(1),
-            forced=jnp.where(still, -1, self._space.pick(which, parent)),
-        )
-        return self._space.move(key, parent, proposal)
+        return probe(self._space, key, still, choose(still, state.hoped, state.top))
 
     # What becomes of the values.
 
@@ -341,7 +323,9 @@ class _CovarianceAdaptation:
             better = values[winner] < state.top_value
         value = values[winner]
         found = better & ~drawn[winner] & ~exploring
-        point, hoped, count = self._again(state, batch, values, winner, found)
+        point, hoped, count = summed(
+            self._space, batch, values, winner, found, state.top, state.top_value
+        )
         moved = jax.lax.cond(
             exploring,
             lambda: self._begun(state, choose(better, point, state.top)),
@@ -377,30 +361,6 @@ class _CovarianceAdaptation:
         if self._probes:
             after = self._shared(state, after, batch, values, drawn, found)
         return self._renewed(after, progress)
-
-    def _again(
-        self,
-        state: CovarianceState,
-        batch: Batch,
-        values: jax.Array,
-        winner: jax.Array,
-        found: jax.Array,
-    ) -> tuple[Any, Any, jax.Array]:
-        """Makes the best candidate again; if it is a probe, all that improved, and their sum."""
-        index = jnp.arange(self._population)
-        gain = jnp.minimum(state.top_value - values, jnp.finfo(jnp.float32).max)
-        gain = jnp.where(found & (values < state.top_value), gain, -jnp.inf)
-        gain = jnp.where(index == winner, jnp.inf, gain)
-        rank, pick = jax.lax.top_k(gain, min(_SUMMED, self._population))
-        count = jnp.sum(rank > 0)
-
-        def add(turn: jax.Array, carry: tuple[Any, Any]) -> tuple[Any, Any]:
-            # The best comes last, and prevails where moves are of the same coordinate.
-            moved = batch.candidate(pick[count - 1 - turn])
-            return moved, self._space.transfer(state.top, moved, carry[1])
-
-        point, hoped = jax.lax.fori_loop(0, count, add, (state.top, state.top))
-        return point, hoped, jnp.where(found, count, 0)
 
     def _centre(self, state: CovarianceState) -> Any:
         """The mean as a point, with the likeliest options."""
@@ -441,29 +401,16 @@ class _CovarianceAdaptation:
         return dataclasses.replace(
             state,
             distribution=choose(few, state.distribution, learned_of),
-            odds=self._chances(state, batch, round, few) if state.odds else (),
+            odds=choose(few, state.odds, self._chances(state, batch, round)),
         )
 
     def _chances(
-        self, state: CovarianceState, batch: Batch, round: Ranked, few: jax.Array
+        self, state: CovarianceState, batch: Batch, round: Ranked
     ) -> tuple[jax.Array, ...]:
-        """Probabilities of options, moved towards those of the better half."""
+        def options(at: Any) -> tuple[jax.Array, ...]:
+            return self._reals.options(batch.candidate(at))
 
-        def add(at: Any, sums: Any) -> Any:
-            options = self._reals.options(batch.candidate(at))
-            return jax.tree.map(lambda total, own: total + round.weights[at] * own, sums, options)
-
-        zeros = jax.tree.map(jnp.zeros_like, state.odds)
-        wished = jax.lax.fori_loop(0, self._population, add, zeros)
-        mass = 1 / jnp.maximum(jnp.sum(round.weights**2), 1e-9)
-        count = sum(odds.shape[0] for odds in state.odds)
-        rate = jnp.where(few, 0, mass / (mass + 2 * count + 5))
-        made = []
-        for odds, own in zip(state.odds, wished, strict=True):
-            least = 0.2 / (count * odds.shape[1])
-            mixed = jnp.maximum(odds + rate * (own - odds), least)
-            made.append(mixed / jnp.sum(mixed, axis=1, keepdims=True))
-        return tuple(made)
+        return taught(state.odds, options, round.weights) if state.odds else ()
 
     def _shared(
         self,
@@ -478,27 +425,13 @@ class _CovarianceAdaptation:
         old, new = self._reals.vector(before.top), self._reals.vector(after.top)
         mean = after.distribution.mean
         mean = jnp.where(found & (old != new), new, mean)
-        exploring = before.age == 0
-
-        def moving(mean: jax.Array, these: jax.Array) -> jax.Array:
-            number = jnp.sum(these)
-            least = jnp.min(jnp.where(these, values, jnp.inf))
-            each = jnp.maximum(before.top_value - least, 0) / jnp.maximum(number, 1)
-            kept = _MEMORY * mean + (1 - _MEMORY) * jnp.where(jnp.isfinite(each), each, 0)
-            return jnp.where((number > 0) & ~exploring, kept, mean)
-
         probing = ~drawn & batch.valid
-        gains = _Gains(
-            moving(before.gains.draws, drawn & batch.valid), moving(before.gains.probes, probing)
-        )
-        # Squared, so that the better kind has nearly all; over the larger, lest squares vanish.
-        most = jnp.maximum(jnp.maximum(gains.draws, gains.probes), 1e-30)
-        draws, probes = ((gain / most) ** 2 for gain in gains)
-        share = jnp.clip(probes / (probes + draws + 1e-9), _LEAST, _MOST)
+        gained = before.gains.after(values, before.top_value, drawn & batch.valid, probing)
+        gains = choose(before.age == 0, before.gains, gained)
         # Draws that have settled find no other basin.
-        idle = after.evaluated - after.improved > 4 * jnp.sum(drawn)
-        share = jnp.where(idle & (self._widest(after) < _SETTLED), _MOST, share)
-        due = before.owed - jnp.sum(probing) + share / (1 - share) * jnp.sum(drawn)
+        settled = self._widest(after) < _SETTLED
+        settled &= after.evaluated - after.improved > 4 * jnp.sum(drawn)
+        due = before.owed - jnp.sum(probing) + gains.probes_each(settled) * jnp.sum(drawn)
         due = jnp.minimum(due, self._population)
         return dataclasses.replace(
             after,
@@ -526,7 +459,7 @@ class _CovarianceAdaptation:
             improved=jnp.where(stuck, state.evaluated, state.improved),
             top_value=jnp.where(stuck, jnp.inf, state.top_value),
             pending=state.pending & ~stuck,
-            gains=_Gains(*(jnp.where(stuck, 0, gain) for gain in state.gains)),
+            gains=choose(stuck, Gains.none(), state.gains),
             owed=jnp.where(stuck, 0, state.owed),
             odds=jax.tree.map(lambda odds: jnp.where(stuck, 1 / odds.shape[1], odds), state.odds),
         )
