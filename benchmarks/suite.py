@@ -89,7 +89,8 @@ def jobs(options: argparse.Namespace) -> Iterator[Job]:
         )
     for dim in dict.fromkeys(task.dim for task in tasks):
         for rival in options.rival or suite.rivals_at(dim):
-            runs = [[*task, seed] for task in tasks if task.dim == dim for seed in seeds]
+            own = seeds[:1] if rival in suite.slow and not options.seeds else seeds
+            runs = [[*task, seed] for task in tasks if task.dim == dim for seed in own]
             yield {"suite": options.suite, "rival": rival, "runs": runs}
 
 

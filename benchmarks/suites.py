@@ -42,12 +42,15 @@ class Suite:
         rivals: who takes part: a name of `benchmarks.rivals.RIVALS`, and the largest number of
             coordinates at which a run keeps to ten minutes of a core (None: any).
         seeds: how many seeds, unless the command says.
+        slow: rivals that need minutes for a run: they get the first seed alone, so that the suite
+            fits into three hours of two cores.
     """
 
     problems: tuple[str, ...]
     budgets: tuple[tuple[int | None, int], ...]
     rivals: Mapping[str, int | None] = field(default_factory=dict)
     seeds: int = 7
+    slow: tuple[str, ...] = ()
 
     def tasks(self) -> Iterator[Task]:
         """List the tasks, from few coordinates to many."""
@@ -87,11 +90,13 @@ SUITES: Mapping[str, Suite] = {
         CLASSIC,
         ((10, 5_000), (100, 20_000), (1000, 50_000), (10_000, 50_000)),
         {"jaxhop": None, **VECTOR, "optuna CMA": 10, "optuna TPE": 10, "hyperopt TPE": 10},
+        seeds=5,
+        slow=("optuna TPE", "hyperopt TPE"),
     ),
     "bbob": Suite(
         tuple(name for name in COCO if name.startswith("bbob")),
         ((40, 10_000), (160, 10_000), (640, 10_000)),
-        {"jaxhop": None, "jaxhop (rounds)": None, **VECTOR},
+        {"jaxhop": None, **VECTOR},
         seeds=5,
     ),
     "mixint": Suite(
@@ -99,7 +104,6 @@ SUITES: Mapping[str, Suite] = {
         ((10, 10_000), (40, 10_000)),
         {
             "jaxhop": None,
-            "jaxhop (rounds)": None,
             "pyhopper": None,
             "nevergrad discrete 1+1": None,
             "nevergrad 1+1": None,

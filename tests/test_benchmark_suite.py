@@ -63,6 +63,15 @@ def test_a_job_is_a_rival_at_a_size():
     }
 
 
+def test_a_slow_rival_has_one_seed_unless_told_otherwise():
+    def seeds(text):
+        runs = {job["rival"]: job["runs"] for job in jobs(text)}
+        return {run[3] for run in runs["optuna TPE"]}, {run[3] for run in runs["SNES"]}
+
+    assert seeds("classic --dim 10") == ({1000}, {1000, 1001, 1002, 1003, 1004})
+    assert seeds("classic --dim 10 --seeds 2") == ({1000, 1001}, {1000, 1001})
+
+
 @pytest.mark.parametrize("text", ["classic --dim 7", "policies --problem sphere"])
 def test_nothing_to_do_is_refused(text, capsys):
     with pytest.raises(SystemExit):
