@@ -311,7 +311,10 @@ class History:
         if flat is not None:
             for row, candidate in zip(self.stored, self.candidates(), strict=True):
                 for name, value in flat(candidate).items():
-                    table.setdefault(f"params.{name}", [None] * len(self))[row] = value
+                    column = f"params.{name}"
+                    if column not in table:
+                        table[column] = [None] * len(self)
+                    table[column][row] = value
         return table
 
     def candidates(self, rows: np.ndarray | None = None) -> list[Any]:
