@@ -15,6 +15,7 @@ from jaxhop._history import Flat, History
 from jaxhop._trials import PHASES, Report
 
 if TYPE_CHECKING:
+    import optuna
     import pandas
 
     from jaxhop.space import Space
@@ -313,6 +314,47 @@ class Result:
             ImportError: if pandas is not installed.
         """
         return self.history.to_pandas(self.flat)
+
+    def to_optuna(self, storage: Any = None, study_name: str | None = None) -> "optuna.Study":
+        """The search as a study of Optuna, so that all of `optuna.visualization` draws it.
+
+        Each evaluation whose parameters were kept is a trial: completed ones, failed ones (NaN
+        and infinity included), and pruned ones (those of a low fidelity included), whose last
+        estimate is the value; the estimates before it are not kept. The trial's attributes say
+        its `evaluation`, `status` and `phase`.
+        Parameters are named and ranged as in the space. One without bounds ranges over what was
+        seen, powers are on a logarithmic scale, and options that are objects are texts. Arrays of
+        up to 64 elements have a parameter for each, `w[0]`; of longer ones there are `w.mean`,
+        `w.std`, `w.min` and `w.max`, and nothing of longer permutations. Where options of one
+        choice have a number and something else under one name, the latter is `name.option`.
+        Trials are dated as if the search had gone on without a break until it was `finished`.
+
+        Args:
+            storage: where Optuna keeps the study, such as `"sqlite:///study.db"` for its
+                dashboard. Default: in memory.
+            study_name: its name. Default: Optuna makes one up.
+
+        Returns:
+            An `optuna.Study`, finished; `study.best_value` is that of the best kept evaluation.
+
+        Raises:
+            ImportError: if Optuna is not installed.
+
+        Example:
+            >>> import jaxhop
+            >>> result = jaxhop.search(
+            ...     lambda params: (params["x"] - 0.3) ** 2, {"x": jaxhop.float(0, 1, "0.2f")},
+            ...     evaluations=20, backend="python",
+            ... )
+            >>> study = result.to_optuna()
+            >>> study.best_params == result.best, len(study.trials)
+            (True, 20)
+            >>> study.trials[0].distributions
+            {'x': FloatDistribution(high=1.0, log=False, low=0.0, step=0.01)}
+        """
+        from jaxhop._to_optuna import to_optuna
+
+        return to_optuna(self, storage, study_name)
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Writes the history as a CSV file, over any file that is there.
