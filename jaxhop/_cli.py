@@ -1,12 +1,13 @@
 """The command line: run a search, go on with it, look at it."""
 
+import contextlib
 import os
 import shutil
 import sys
 import sysconfig
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -232,6 +233,57 @@ def best(directory: str, value: bool) -> None:
     if not _shown.has_best(result):
         raise ValueError(f"`{directory}`: no evaluation has a finite value yet. Search on.")
     click.echo(repr(float(result.best_value)) if value else _shown.dumps(result.best, indent=2))
+
+
+@cli.command()
+@_DIRECTORY
+@click.option("--every", type=click.FloatRange(0.1), default=1.0, help="Seconds between looks.")
+@click.option("--once", is_flag=True, help="Look once.")
+def watch(directory: str, every: float, once: bool) -> None:
+    """Follows the search in a directory, or all those in a folder, until Ctrl-C.
+
+    Where the output is no terminal, each change is one line. Nothing is written.
+    """
+    with _extra("cli"):
+        from jaxhop import _watch
+
+    _watch.watch(directory, every, once)
+
+
+@cli.command()
+@_DIRECTORY
+@click.option("--port", type=click.IntRange(0, 65535), default=8421, show_default=True)
+def serve(directory: str, port: int) -> None:
+    """Serves a page that follows the search in a directory, or all those in a folder.
+
+    Only this machine can open it, at the address that is printed (port 0 takes any free one).
+    Nothing is written. Ctrl-C ends it.
+    """
+    with _extra("serve"):
+        from jaxhop import _serve
+
+    _serve.serve(directory, port)
+
+
+@contextlib.contextmanager
+def _extra(name: str) -> Iterator[None]:
+    """Imports what only looks at searches: it must take no GPU away from them.
+
+    Raises:
+        ValueError: if a library is missing.
+    """
+    import jax
+
+    jax.config.update("jax_platforms", "cpu")
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("jaxhop"):
+            raise
+        command = click.get_current_context().command.name
+        raise ValueError(
+            f'`jaxhop {command}` needs {error.name}. Run `pip install "jaxhop[{name}]"`.'
+        ) from None
 
 
 def _search(config: _config.Config) -> None:

@@ -4,14 +4,16 @@ import csv
 import io
 import json
 import math
+import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxhop._budget import format_seconds
+from jaxhop._budget import Budget, format_seconds
 from jaxhop._history import Flat, History
 from jaxhop._result import Result, cell
 from jaxhop._trials import Report, Start
@@ -22,6 +24,8 @@ ARRAY = "in best.npz"
 
 _LARGE = 2**16  # bytes of arrays that are no longer readable as text
 _SECONDS = 1.0  # between two versions of the best candidate
+_START = re.compile(r"^\S+ \S+ start: seed .*, Budget\(([^()]*)\)$", re.MULTILINE)
+_LOG_BYTES = 2**20  # of its end, which are read
 
 
 class Keeper:
@@ -122,6 +126,29 @@ class Keeper:
             write(*what)
         except StorageError as error:
             self.trouble = str(error)
+
+
+def read_budget(path: Path) -> Budget | None:
+    """The budget of whoever began to search last.
+
+    Args:
+        path: the directory.
+
+    Returns:
+        The budget; None if `log` does not say it.
+    """
+    try:
+        with open(path / "log", "rb") as file:
+            file.seek(max(0, (path / "log").stat().st_size - _LOG_BYTES))
+            starts = _START.findall(file.read().decode("utf-8", "replace"))
+        given = dict(each.split("=") for each in starts[-1].split(", "))
+        whole = ("evaluations", "patience")
+        numbers: dict[str, Any] = {
+            name: (int if name in whole else float)(given[name]) for name in given
+        }
+        return Budget.of(**numbers)
+    except (OSError, ValueError, TypeError, IndexError):
+        return None
 
 
 def summary(result: Result) -> str:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 HEAVY = ("optax", "orbax", "chex", "matplotlib", "pandas", "scipy.stats", "sklearn", "tqdm")
+HEAVY += ("rich", "starlette", "uvicorn")  # what only looks at searches
 
 SCRIPT = """
 import sys, time

@@ -18,4 +18,6 @@ from jaxhop.storage._ledger import read_trials as read_trials
 from jaxhop.storage._packing import Packing as Packing
 from jaxhop.storage._plain import from_plain as from_plain
 from jaxhop.storage._plain import to_plain as to_plain
+from jaxhop.storage._processes import Process as Process
+from jaxhop.storage._processes import read_processes as read_processes
 from jaxhop.storage._trial_rows import Past as Past

@@ -124,6 +124,10 @@ class Seats:
         """Seats that nobody living sits on."""
         return [row[0] for row in self._rows() if not self._lives(row)]
 
+    def living(self) -> list[tuple[int, str, int]]:
+        """Number, host and process of each seat on which somebody living sits."""
+        return [(row[0], row[2].split(" ")[0], row[3]) for row in self._rows() if self._lives(row)]
+
     def note(self, seconds: float, notes: str | None = None) -> None:
         """Notes how long the search has run, and what comes after this process; in a transaction.
 
