@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from jaxhop import executors as executors
     from jaxhop import pruners as pruners
     from jaxhop._budget import parse_runtime as parse_runtime
+    from jaxhop._configspace import space_from_configspace as space_from_configspace
     from jaxhop._history import History as History
     from jaxhop._incremental import incremental as incremental
     from jaxhop._interactive import Search as Search
@@ -65,6 +66,7 @@ _PLACES = {
     "search": ("jaxhop._search", "search"),
     "should_prune": ("jaxhop._pruning", "should_prune"),
     "space": ("jaxhop.space", None),
+    "space_from_configspace": ("jaxhop._configspace", "space_from_configspace"),
     "weights": ("jaxhop.space", "Weights"),
     "wrap_n_times": ("jaxhop._noisy", "wrap_n_times"),
 }
@@ -96,6 +98,7 @@ __all__ = [
     "pruners",
     "search",
     "should_prune",
+    "space_from_configspace",
     "weights",
     "wrap_n_times",
 ]
