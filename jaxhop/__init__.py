@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from jaxhop import algorithms as algorithms
     from jaxhop import callbacks as callbacks
     from jaxhop import executors as executors
+    from jaxhop import plots as plots
     from jaxhop import pruners as pruners
     from jaxhop._budget import parse_runtime as parse_runtime
     from jaxhop._configspace import space_from_configspace as space_from_configspace
@@ -62,6 +63,7 @@ _PLACES = {
     "int": ("jaxhop.space", "Int"),
     "parse_runtime": ("jaxhop._budget", "parse_runtime"),
     "permutation": ("jaxhop.space", "Permutation"),
+    "plots": ("jaxhop.plots", None),
     "pruners": ("jaxhop.pruners", None),
     "search": ("jaxhop._search", "search"),
     "should_prune": ("jaxhop._pruning", "should_prune"),
@@ -95,6 +97,7 @@ __all__ = [
     "load",
     "parse_runtime",
     "permutation",
+    "plots",
     "pruners",
     "search",
     "should_prune",

@@ -17,6 +17,7 @@ from jaxhop._trials import PHASES, Report
 if TYPE_CHECKING:
     import optuna
     import pandas
+    from matplotlib.axes import Axes
 
     from jaxhop.space import Space
 
@@ -375,6 +376,20 @@ class Result:
             writer = csv.writer(file)
             writer.writerow(table)
             writer.writerows(zip(*columns, strict=True))
+
+    def plot(self) -> "tuple[Axes, ...]":
+        """Draws the two pictures that matter most: `jaxhop.plots.history` and `slice`.
+
+        Returns:
+            The matplotlib axes of both; of the first alone, where no parameter is a number or an
+            option.
+
+        Raises:
+            ImportError: if matplotlib is not installed.
+        """
+        from jaxhop.plots._overview import overview
+
+        return overview(self)
 
     def __repr__(self) -> str:
         lines = [
