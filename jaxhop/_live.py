@@ -243,11 +243,11 @@ def _facts(
             facts.append(("under way", f"{under_way:,}"))
     workers = len(np.unique(history["worker"]))
     if workers > 1:
-        facts.append(("workers", f"{workers}"))
+        facts.append(("workers", f"{workers}" + " in each" * (len(processes) > 1)))
     names, counts = np.unique(history["status"], return_counts=True)
     others = [f"{n:,} {s}" for s, n in zip(names, counts, strict=True) if s != "completed"]
     if others and len(history) == result.evaluations:
-        facts.append(("of which", ", ".join(others)))
+        facts.append(("not completed", ", ".join(others)))
     return facts
 
 

@@ -116,6 +116,15 @@ def test_a_jax_search_in_blocks(tmp_path):
     assert view.curve[-1] == (500, result.best_value)
 
 
+def test_those_that_failed_are_counted(tmp_path):
+    def failing(params):
+        return 1 / (params["x"] > 0)
+
+    result = search(tmp_path / "run", failing, on_error="skip")
+    failed = (result.history["status"] == "failed").sum()
+    assert failed and dict(seen(tmp_path / "run").facts)["not completed"] == f"{failed} failed"
+
+
 def test_of_very_many_parameters_some_are_shown(tmp_path):
     jaxhop.search(
         lambda params: sum(params["on"]), {"on": [jaxhop.bool()] * 150}, evaluations=2,

@@ -31,6 +31,11 @@ function row(cells, tag) {
   return found;
 }
 
+function short(value) {
+  const size = Math.abs(value), plain = value === 0 || (size >= 1e-3 && size < 1e6);
+  return plain ? Number(value.toPrecision(3)) : value.toExponential(2);
+}
+
 function curve(view) {
   const picture = vector("svg", {
     viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img",
@@ -42,10 +47,10 @@ function curve(view) {
   const share = (value) => high > low ? (value - low) / (high - low) : 0.5;
   const y = (value) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - share(value));
   for (const value of high > low ? [low, (low + high) / 2, high] : [low]) {
-    const shown = (view.log ? 10 ** value : value).toPrecision(3);
     picture.append(
       vector("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value) }),
-      vector("text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, Number(shown)),
+      vector("text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" },
+        short(view.log ? 10 ** value : value)),
     );
   }
   const steps = view.curve.map(([number], at) =>
