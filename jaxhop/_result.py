@@ -391,6 +391,26 @@ class Result:
 
         return overview(self)
 
+    def report(self, path: str | os.PathLike[str], *, title: str = "jaxhop result") -> None:
+        """Writes one page of HTML about the search, over any file that is there.
+
+        It holds the best parameters, pictures, a table of the best 1,000 trials that can be
+        sorted, and the versions of the packages. It is one file of about 5 MB, needs no server,
+        and loads nothing.
+
+        Args:
+            path: where to write.
+            title: the heading. Default: `"jaxhop result"`.
+
+        Raises:
+            ImportError: if a package of the extra `plots` is not installed.
+        """
+        from jaxhop.plots._report import page
+
+        text = page(self, title)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
     def __repr__(self) -> str:
         lines = [
             f"Result: best value {self.best_value:.6g} ({self.direction}), "

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _POINTS = 20_000  # points drawn: more of them only fill the same picture
 _MARKS = 1000  # marks of trials without a value
-_COLOURS = dict(
+COLOURS = dict(
     zip(PHASES, (_canvas.BLACK, _canvas.SKY, _canvas.ORANGE, _canvas.PURPLE), strict=True)
 )
 _TEMPERATURE = "temperature (dotted)"
@@ -64,13 +64,13 @@ def history(
     place, values, usable = record[x], record["value"], record.usable
     _canvas.value_axis(ax.yaxis, values[usable], result.direction)
     ax.set_xlabel("evaluation" if x == "evaluation" else "time (seconds)")
-    shown = _thinned(np.flatnonzero(usable), record.improvements)
+    shown = thinned(np.flatnonzero(usable), record.improvements, _POINTS)
     phases = record["phase"]
     for phase in PHASES:
         rows = shown[phases[shown] == phase]
         if len(rows):
             _canvas.points(
-                ax, place[rows], values[rows], color=_COLOURS[phase], label=phase, s=_size(shown)
+                ax, place[rows], values[rows], color=COLOURS[phase], label=phase, s=_size(shown)
             )
     random = bool(np.any(phases == "confirm"))
     if usable.any():
@@ -96,11 +96,21 @@ def _size(shown: np.ndarray) -> float:
     return float(np.clip(30_000 / max(1, len(shown)), 3, 22))
 
 
-def _thinned(rows: np.ndarray, improvements: np.ndarray) -> np.ndarray:
-    if len(rows) <= _POINTS:
+def thinned(rows: np.ndarray, improvements: np.ndarray, most: int) -> np.ndarray:
+    """Rows that are drawn where all would only fill the same picture.
+
+    Args:
+        rows: int64[n], ascending.
+        improvements: int64[m], rows that are to be among them.
+        most: rows that are not thinned, and improvements that are kept; the latest.
+
+    Returns:
+        Rows, ascending.
+    """
+    if len(rows) <= most:
         return rows
-    spaced = rows[np.linspace(0, len(rows) - 1, _POINTS).astype(int)]
-    return np.union1d(spaced, np.intersect1d(improvements[-_POINTS:], rows))
+    spaced = rows[np.linspace(0, len(rows) - 1, most).astype(int)]
+    return np.union1d(spaced, np.intersect1d(improvements[-most:], rows))
 
 
 def _mark_failures(ax: "Axes", place: np.ndarray) -> None:
