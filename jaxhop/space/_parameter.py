@@ -102,6 +102,11 @@ class Parameter(Coordinates):
     active: Callable[[Any], Any] | None = None
     rules: Rules | None = None
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Parameter":
+        """Itself: it never changes, and what was compiled for it serves a copied space, too."""
+        del memo
+        return self
+
     @abc.abstractmethod
     def initial(self) -> Any:
         """The host value that a search starts from: `init`, or the parameter's default."""
