@@ -31,7 +31,7 @@ def test_every_python_block_runs_in_order(tmp_path, monkeypatch):
     for block in blocks:
         block, _ = re.subn(r'runtime="\d+s"', 'runtime="1s"', block)
         exec(compile(block, str(README), "exec"), names)
-    assert len(blocks) == 16
+    assert len(blocks) == 17
     assert sorted(os.listdir(tmp_path)) == ["history.csv", "history.png", "runs", "search.json"]
 
 
