@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 HEAVY = ("optax", "orbax", "chex", "matplotlib", "pandas", "scipy.stats", "sklearn", "tqdm")
+HEAVY += ("optuna", "ConfigSpace", "plotly")  # what only exchanges with others
 HEAVY += ("rich", "starlette", "uvicorn")  # what only looks at searches
 
 SCRIPT = """
