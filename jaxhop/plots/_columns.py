@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from jaxhop._result import Result
 
 ROWS = 3000  # trials that are decoded: more of them make no other picture
-_CELLS = 2_000_000  # rows times parameters, so that a wide space takes no minutes
+_CELLS = 200_000  # rows times parameters, so that a wide space takes seconds
 _OPTIONS = 24  # more different texts than that are names, and no axis
 
 
@@ -98,8 +98,7 @@ def read(result: "Result", call: str, rows: int = ROWS) -> Table:
     stored = history.stored
     usable = np.flatnonzero(history.usable[stored])
     values = history["value"][stored]
-    width = len(result.flat(result.best)) if len(usable) else 1
-    chosen = _thinned(usable, values, result.direction, min(rows, max(100, _CELLS // width)))
+    chosen = _thinned(usable, values, result.direction, affordable(result, rows))
     listed: dict[str, list[Any]] = {}
     for row, candidate in enumerate(history.candidates(chosen)):
         for name, value in result.flat(candidate).items():
@@ -118,6 +117,20 @@ def read(result: "Result", call: str, rows: int = ROWS) -> Table:
             " or draw `jaxhop.plots.history(result)`."
         )
     return Table(values[chosen], history["evaluation"][stored[chosen]], columns)
+
+
+def affordable(result: "Result", rows: int) -> int:
+    """How many trials are decoded: fewer where the space is wide.
+
+    Args:
+        result: of a search.
+        rows: at most.
+
+    Returns:
+        A number, at least 100 unless `rows` is less.
+    """
+    width = 1 if result.best is None else max(1, len(result.flat(result.best)))
+    return min(rows, max(100, _CELLS // width))
 
 
 def _thinned(usable: np.ndarray, values: np.ndarray, direction: str, rows: int) -> np.ndarray:

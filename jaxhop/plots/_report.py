@@ -18,7 +18,7 @@ import numpy as np
 from jaxhop._budget import format_seconds
 from jaxhop._result import format_phases, format_rate
 from jaxhop.plots import _canvas, _plotly
-from jaxhop.plots._columns import read
+from jaxhop.plots._columns import affordable, read
 from jaxhop.plots._importance import importance
 from jaxhop.plots._parallel import parallel_coordinates
 
@@ -139,7 +139,7 @@ def _trials(result: "Result") -> tuple[str, str]:
     values = history["value"][stored]
     heights = values if result.direction == "min" else -values
     worse = np.where(history.usable[stored], heights, np.inf)
-    chosen = np.argsort(worse, kind="stable")[:_TRIALS]
+    chosen = np.argsort(worse, kind="stable")[: affordable(result, _TRIALS)]
     flats = [result.flat(candidate) for candidate in history.candidates(chosen)]
     names = list(dict.fromkeys(name for flat in flats for name in flat))
     columns = [history[name][stored[chosen]].tolist() for name in _COLUMNS]
