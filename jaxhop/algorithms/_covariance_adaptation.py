@@ -51,6 +51,7 @@ _FIRST, _FIRST_NOISY = 0.15, 0.25  # deviations at the start, in units of the ra
 # the mean moves away from worse draws, and how many times the least number of draws a round has.
 _CALM, _CALM_SCALES, _CALM_AWAY, _CALM_DRAWS = 1.8, 0.3, 0.0, 4
 _CONFIRM = 0.02  # share of the budget that evaluates the mean of a random objective again
+_RESTS = 5  # rounds of which one evaluates the mean
 _NARROW = 0.01  # deviations below which probes begin, in units of the range
 _SETTLED = 1e-5  # deviations below which a search may begin anew
 _FLAT, _FALLEN = 0.3, 0.6  # shares of the budget between which the number of draws falls
@@ -123,10 +124,14 @@ def covariance_adaptation(*, correlated: bool | None = None, probes: bool = True
 
     - Scales, correlations and step size as in dd-CMA-ES (Akimoto & Hansen 2020), with negative
       weights for the worse half, and scales that learn faster the more coordinates there are.
+    - The mean also moves away from the worse half, the more so the more coordinates there are
+      for each draw (Arnold 2006); in one round of five it is evaluated itself.
     - Draws a round fall from up to twice the least number to that, `4 + 3 log(n)` or an eighth of
-      the population, whichever is more; after a restart there are twice as many.
+      the population, whichever is more (seven tenths of it where evaluations are few); after a
+      restart there are twice as many.
     - Probes: one candidate in 33 is a sparse move of the best point once deviations are below
-      1 % of the range, and up to 9 in 10 where these gain more than draws do.
+      1 % of the range, and up to 9 in 10 where these gain more than draws do, or where draws
+      have settled.
     - Rounded numbers keep a deviation that reaches their neighbours.
     - Draws are reflected at bounds, and steps of the mean count as far as bounds let them.
 
@@ -294,7 +299,13 @@ class _CovarianceAdaptation:
         vector = drawn(state.distribution, self._noise(key), self._reals.walls)
         words = _noise.pairs(key, self._space.pairs, offset=self._reals.n)[0]
         point = self._reals.point(vector, state.odds, words)
-        return choose(index == 0, state.top, point) if self._noisy else point
+        if self._noisy:
+            return choose(index == 0, state.top, point)
+        return choose((index == 0) & self._resting(state), self._centre(state), point)
+
+    def _resting(self, state: CovarianceState) -> jax.Array:
+        """Whether the first draw is the mean itself, which is better than all draws around it."""
+        return state.age % _RESTS == 0
 
     def _noise(self, key: jax.Array) -> jax.Array:
         return _noise.filled(key, self._reals.n, _noise.normal)
@@ -319,7 +330,7 @@ class _CovarianceAdaptation:
             better = jnp.isfinite(values[winner])
         else:
             winner = jnp.argmin(values)
-            taking = batch.valid & drawn
+            taking = batch.valid & drawn & ~(self._resting(state) & (batch.index == 0))
             better = values[winner] < state.top_value
         value = values[winner]
         found = better & ~drawn[winner] & ~exploring
@@ -430,7 +441,7 @@ class _CovarianceAdaptation:
         gains = choose(before.age == 0, before.gains, gained)
         # Draws that have settled find no other basin.
         settled = self._widest(after) < _SETTLED
-        settled &= after.evaluated - after.improved > 4 * jnp.sum(drawn)
+        settled &= after.evaluated - after.improved > 3 * _RESTS * jnp.sum(drawn)
         due = before.owed - jnp.sum(probing) + gains.probes_each(settled) * jnp.sum(drawn)
         due = jnp.minimum(due, self._population)
         return dataclasses.replace(

@@ -79,15 +79,20 @@ def summed(
 
 
 class Gains(NamedTuple):
-    """Improvement of the best value for each evaluation; moving means, float32."""
+    """What draws and probes bring for each evaluation; moving means, float32.
+
+    Probes improve the best value. Draws lower the best value of a round's draws: where there are
+    many coordinates these are far above the best point, and yet on their way below it.
+    """
 
     draws: jax.Array
     probes: jax.Array
+    level: jax.Array  # the value that the best draw of the next round has if draws bring nothing
 
     @staticmethod
     def none() -> "Gains":
         """Before the first round."""
-        return Gains(jnp.float32(0), jnp.float32(0))
+        return Gains(jnp.float32(0), jnp.float32(0), jnp.float32(jnp.inf))
 
     def after(
         self, values: jax.Array, top_value: jax.Array, drawn: jax.Array, probing: jax.Array
@@ -101,14 +106,21 @@ class Gains(NamedTuple):
             probing: bool[population], which of them are probes.
         """
 
-        def moving(mean: jax.Array, these: jax.Array) -> jax.Array:
+        def moving(mean: jax.Array, gain: jax.Array, these: jax.Array) -> jax.Array:
             number = jnp.sum(these)
-            least = jnp.min(jnp.where(these, values, jnp.inf))
-            each = jnp.maximum(top_value - least, 0) / jnp.maximum(number, 1)
+            each = gain / jnp.maximum(number, 1)
             kept = _MEMORY * mean + (1 - _MEMORY) * jnp.where(jnp.isfinite(each), each, 0)
             return jnp.where(number > 0, kept, mean)
 
-        return Gains(moving(self.draws, drawn), moving(self.probes, probing))
+        draw, probed = (jnp.min(jnp.where(own, values, jnp.inf)) for own in (drawn, probing))
+        improved = jnp.maximum(top_value - probed, 0)
+        # The mean goes with a probe only if no draw was better still.
+        helped = jnp.where(probed < draw, improved, 0)
+        return Gains(
+            moving(self.draws, self.level - draw, drawn),
+            moving(self.probes, improved, probing),
+            jnp.where(jnp.isfinite(draw), draw - helped, self.level),
+        )
 
     def probes_each(self, settled: jax.Array) -> jax.Array:
         """How many probes there should be for each draw; float32.
@@ -118,7 +130,7 @@ class Gains(NamedTuple):
         """
         # Squared, so that the better kind has nearly all; over the larger, lest squares vanish.
         most = jnp.maximum(jnp.maximum(self.draws, self.probes), 1e-30)
-        draws, probes = ((gain / most) ** 2 for gain in self)
+        draws, probes = (jnp.maximum(own / most, 0) ** 2 for own in (self.draws, self.probes))
         share = jnp.clip(probes / (probes + draws + 1e-9), _LEAST, _MOST)
         share = jnp.where(settled, _MOST, share)
         return share / (1 - share)
