@@ -136,6 +136,8 @@ def test_every_rival_keeps_its_budget(name):
     package = RIVALS[name].package
     if package not in ("numpy", "jaxhop"):
         needs(package)
+    if name == "optuna CMA":
+        needs("cmaes")
     done = RIVALS[name].run(Problem.of("sphere", 4), 0, evaluations=200)
     assert 150 <= done.evaluations <= 200 and not done.stopped
     assert done.curve[-1][2] == pytest.approx(done.best)

@@ -242,7 +242,8 @@ def odd(params, lane):
 def test_few_numbers_and_values_that_say_nothing(n):
     """Worse draws of few numbers take away more from a deviation than there is."""
     state = runs(odd, {"x": jaxhop.float(-5, 5, shape=(n,))}, 5000, 14, population=32)
-    for leaf in jax.tree.leaves((state.distribution, state.gains, state.owed)):
+    gains = state.gains.draws, state.gains.probes
+    for leaf in jax.tree.leaves((state.distribution, gains, state.owed)):
         assert np.all(np.isfinite(leaf))
     assert np.all(np.diagonal(state.distribution.correlations, axis1=1, axis2=2) > 0)
     assert state.best_value[0] == 3

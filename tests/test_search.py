@@ -27,6 +27,12 @@ def search(fn=loss, space=SPACE, **settings):
     return jaxhop.search(fn, space, **{"population": POPULATION} | settings)
 
 
+def search_shortly(fn=loss, **settings):
+    """500 evaluations of annealed MCMC, all of whose rounds have the whole population."""
+    algorithm = jaxhop.algorithms.annealed_mcmc()
+    return search(fn, **{"evaluations": 500, "seed": 3, "algorithm": algorithm} | settings)
+
+
 def params(result):
     """The candidates of a search, as one array a parameter."""
     rows = [result.history.params(row) for row in result.history.stored]
@@ -43,7 +49,7 @@ def assert_same(one, two):
 
 @pytest.fixture(scope="module")
 def short():
-    return search(evaluations=500, seed=3)
+    return search_shortly()
 
 
 # What comes back.
@@ -73,7 +79,7 @@ def model():
         "optimizer": jaxhop.choice(ADAM, SGD),
         "name": "baseline",
     }
-    return jaxhop.search(model_loss, space, evaluations=4000, seed=0)
+    return jaxhop.search(model_loss, space, evaluations=4000, seed=2)
 
 
 def test_the_best_has_the_structure_of_the_space_and_plain_types(model):
@@ -108,7 +114,7 @@ def test_fields_of_a_result(model):
     assert model.stop_reason == "evaluations"
     assert model.evaluations == 4000 and type(model.evaluations) is int
     assert 0 < model.seconds < 60 and 0 < model.compile_seconds < 600
-    assert (model.nan_share, model.direction, model.seed, model.aux) == (0.0, "min", 0, None)
+    assert (model.nan_share, model.direction, model.seed, model.aux) == (0.0, "min", 2, None)
     assert [phase.name for phase in model.phases] == ["initial", "explore", "anneal"]
     assert sum(phase.evaluations for phase in model.phases) == 4000
     assert model.top(3)[0][0] == model.best_value
@@ -233,8 +239,8 @@ def test_a_callback_ends_the_search():
 
 
 def test_a_seed_is_the_whole_search(short):
-    assert_same(short, search(evaluations=500, seed=3, direction="minimize"))
-    other = search(evaluations=500, seed=4)
+    assert_same(short, search_shortly(direction="minimize"))
+    other = search_shortly(seed=4)
     assert np.all(other.history["value"][:1] == short.history["value"][:1])
     assert np.mean(other.history["value"][1:] != short.history["value"][1:]) > 0.9
 
@@ -245,7 +251,7 @@ def test_large_seeds_differ_in_their_upper_half():
 
 
 def test_maximising_is_minimising_the_negative(short):
-    result = search(lambda params: -loss(params), evaluations=500, seed=3, direction="maximize")
+    result = search_shortly(lambda params: -loss(params), direction="maximize")
     np.testing.assert_array_equal(result.history["value"], -short.history["value"])
     for name, column in params(result).items():
         np.testing.assert_array_equal(column, params(short)[name])

@@ -20,11 +20,15 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SCRIPT = "from jaxhop.__main__ import main; main()"
 EVIL = "<img src=x onerror=alert(1)>"
 SEARCH = """
-import sys, time
+import os, sys, time
 import jaxhop
 
+calls = []
+
 def loss(params):
-    time.sleep(0.05)
+    calls.append(params)
+    while len(calls) > 30 and not os.path.exists(sys.argv[1] + ".go"):
+        time.sleep(0.05)  # until it was seen running
     return (params["x"] - 0.5) ** 2 + 1
 
 jaxhop.search(
@@ -142,10 +146,11 @@ def test_a_browser_follows_a_search(folder, served):
         page.on("request", lambda request: asked.add(request.url.split("/")[2]))
         page.goto(f"http://127.0.0.1:{served}/")
         card = page.locator("article", has=page.locator("h2", has_text="going"))
-        card.locator(".running").wait_for(timeout=60_000)
+        card.locator(".running").wait_for(timeout=120_000)
         done = card.locator("tr", has_text="evaluations").locator("td").first
         card.locator("svg path").wait_for(timeout=60_000)
         first = int(done.inner_text().split(",")[0])
+        path.with_name("going.go").touch()
         card.locator(".finished").wait_for(timeout=60_000)
         assert 0 < first < int(done.inner_text().split(",")[0]) == 60
         finish(process)
