@@ -10,7 +10,6 @@ import sys
 import time
 from types import SimpleNamespace
 
-import jax
 import numpy as np
 import pytest
 
@@ -18,13 +17,9 @@ from benchmarks import images, job, network
 
 
 @pytest.fixture(autouse=True)
-def quick_compilation(monkeypatch):
-    """Compilation is nearly all the time that these tests take, here and in their processes."""
+def quick_compilation_apart(quick_compilation, monkeypatch):
+    """In the processes of these tests, too."""
     monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
 
 
 def write_idx(path, array, kind=8):

@@ -12,14 +12,7 @@ from jaxhop._codegen import jitted
 from jaxhop.algorithms import annealed_mcmc, covariance_adaptation, step
 from jaxhop.space import Float, Int, Space, choice, relaxed, unrelaxed, walls
 
-
-@pytest.fixture(autouse=True)
-def quick_compilation():
-    """Compilation is nearly all the time that these tests take."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def runs(fn, space, evaluations, lanes=1, recipe=None, population=16):

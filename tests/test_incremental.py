@@ -12,15 +12,7 @@ from jaxhop.algorithms._heat import Cooling, heat_for
 from jaxhop.algorithms._incremental_annealing import incremental_annealing
 from jaxhop.algorithms._orders import Exchanges, Swaps
 
-
-@pytest.fixture(autouse=True)
-def quick_compilation():
-    """Compilation is nearly all the time that these tests take."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
-
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 N = 30
 RNG = np.random.default_rng(0)

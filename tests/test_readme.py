@@ -4,7 +4,6 @@ import os
 import re
 from pathlib import Path
 
-import jax
 import pytest
 
 README = Path(__file__).parents[1] / "README.md"
@@ -12,15 +11,6 @@ COMMANDS = (
     'pip install ".[examples]" && python examples/tune_digits_mlp.py',
     'pip install ".[test]" && pytest',
 )
-
-
-@pytest.fixture
-def quick_compilation():
-    """Compilation is most of the time that the blocks take."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.mark.usefixtures("quick_compilation")

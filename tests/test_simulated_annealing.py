@@ -8,15 +8,7 @@ import pytest
 import jaxhop
 from jaxhop.algorithms import check_contract, simulated_annealing
 
-
-@pytest.fixture(autouse=True)
-def quick_compilation():
-    """Compilation is nearly all the time that these tests take."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
-
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 N = 16
 ANGLES = 2.4 * np.arange(N)
