@@ -440,7 +440,8 @@ class _CovarianceAdaptation:
         gained = before.gains.after(values, before.top_value, drawn & batch.valid, probing)
         gains = choose(before.age == 0, before.gains, gained)
         # Draws that have settled find no other basin.
-        settled = self._widest(after) < _SETTLED
+        widest = self._widest(after)
+        settled = widest < _SETTLED
         settled &= after.evaluated - after.improved > 3 * _RESTS * jnp.sum(drawn)
         due = before.owed - jnp.sum(probing) + gains.probes_each(settled) * jnp.sum(drawn)
         due = jnp.minimum(due, self._population)
@@ -448,7 +449,7 @@ class _CovarianceAdaptation:
             after,
             distribution=dataclasses.replace(after.distribution, mean=mean),
             gains=gains,
-            owed=jnp.where(self._widest(after) < _NARROW, due, 0),
+            owed=jnp.where(widest < _NARROW, due, 0),
         )
 
     def _widest(self, state: CovarianceState) -> jax.Array:
