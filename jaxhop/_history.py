@@ -1,6 +1,6 @@
 """The record of the evaluations, in columns and of bounded size."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,6 +89,32 @@ class _Table:
             for start in range(0, len(rows), block):
                 sources = rows[start : start + block]
                 buffer[start : start + len(sources)] = buffer[sources]
+
+
+def in_columns(
+    flats: Iterable[dict[str, Any]], rows: Iterable[int], length: int
+) -> dict[str, list[Any]]:
+    """Turns values by name, of one candidate after the other, into columns.
+
+    Args:
+        flats: the values of each candidate.
+        rows: where each of them stands.
+        length: of the columns.
+
+    Returns:
+        A list by name, with None where a row has no such value.
+
+    Example:
+        >>> in_columns([{"x": 1}, {"y": 2}], [0, 2], 3)
+        {'x': [1, None, None], 'y': [None, None, 2]}
+    """
+    columns: dict[str, list[Any]] = {}
+    for row, flat in zip(rows, flats, strict=True):
+        for name, value in flat.items():
+            if name not in columns:
+                columns[name] = [None] * length
+            columns[name][row] = value
+    return columns
 
 
 class History:
@@ -309,12 +335,8 @@ class History:
         """
         table: dict[str, Any] = {name: self[name] for name in _COLUMNS}
         if flat is not None:
-            for row, candidate in zip(self.stored, self.candidates(), strict=True):
-                for name, value in flat(candidate).items():
-                    column = f"params.{name}"
-                    if column not in table:
-                        table[column] = [None] * len(self)
-                    table[column][row] = value
+            found = in_columns(map(flat, self.candidates()), self.stored.tolist(), len(self))
+            table |= {f"params.{name}": values for name, values in found.items()}
         return table
 
     def candidates(self, rows: np.ndarray | None = None) -> list[Any]:

@@ -117,6 +117,20 @@ def value_colours(values: np.ndarray, direction: str) -> dict[str, Any]:
     return {"cmap": cmap, "norm": norm(low, high, clip=True)}
 
 
+def value_bar(ax: "Axes", colours: dict[str, Any], direction: str) -> None:
+    """Draws the bar that says which colour is which value.
+
+    Args:
+        ax: beside which.
+        colours: from `value_colours`.
+        direction: `"min"` or `"max"`.
+    """
+    from matplotlib.cm import ScalarMappable
+
+    mapped = ScalarMappable(colours["norm"], colours["cmap"])
+    ax.figure.colorbar(mapped, ax=ax, pad=0.02, label=value_label(direction))
+
+
 def parameter_axis(axis: Any, column: Column) -> np.ndarray:
     """Sets the scale, the limits and the labels of an axis of a parameter.
 
@@ -195,6 +209,18 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
+def size_of(many: int) -> float:
+    """How large a point is: the smaller, the more of them there are.
+
+    Args:
+        many: points in the picture.
+
+    Returns:
+        Area in square points, as `ax.scatter` takes it.
+    """
+    return float(np.clip(30_000 / max(1, many), 3, 22))
+
+
 def points(ax: "Axes", x: np.ndarray, y: np.ndarray, **how: Any) -> Any:
     """Draws points: the more of them, the smaller and paler.
 
@@ -209,7 +235,7 @@ def points(ax: "Axes", x: np.ndarray, y: np.ndarray, **how: Any) -> Any:
     """
     many = len(x)
     style = {
-        "s": float(np.clip(30_000 / max(1, many), 3, 22)),
+        "s": size_of(many),
         "alpha": float(np.clip(30 / np.sqrt(max(1, many)), 0.25, 0.9)),
         "linewidths": 0,
         "rasterized": many > _VECTORS,
@@ -228,6 +254,18 @@ def note_trials(ax: "Axes", table: Table, result: "Result") -> None:
     drawn = len(table.values)
     if drawn < int(result.history.usable.sum()):
         note(ax, f"{drawn:,} of {result.evaluations:,} trials")
+
+
+def note_parameters(ax: "Axes", table: Table, drawn: int) -> None:
+    """Says how many of the parameters are drawn, if not all.
+
+    Args:
+        ax: where.
+        table: all that there are.
+        drawn: how many.
+    """
+    if drawn < len(table.columns):
+        note(ax, f"{drawn} of {len(table.columns)} parameters")
 
 
 def note(ax: "Axes", text: str) -> None:

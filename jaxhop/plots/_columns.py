@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from jaxhop._history import in_columns
+
 if TYPE_CHECKING:
     from jaxhop._result import Result
 
@@ -99,10 +101,8 @@ def read(result: "Result", call: str, rows: int = ROWS) -> Table:
     usable = np.flatnonzero(history.usable[stored])
     values = history["value"][stored]
     chosen = _thinned(usable, values, result.direction, affordable(result, rows))
-    listed: dict[str, list[Any]] = {}
-    for row, candidate in enumerate(history.candidates(chosen)):
-        for name, value in result.flat(candidate).items():
-            listed.setdefault(name, [None] * len(chosen))[row] = value
+    flats = map(result.flat, history.candidates(chosen))
+    listed = in_columns(flats, range(len(chosen)), len(chosen))
     parameters = {} if result.space is None else result.space.named_parameters()
     columns = [
         column

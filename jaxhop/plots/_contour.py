@@ -81,7 +81,6 @@ def contour(
     across, up = (column._replace(numbers=column.numbers[both]) for column in (across, up))
     values = table.values[both]
     ax = _canvas.axes_for(ax, call, 6.4, 4.8)
-    from matplotlib.cm import ScalarMappable
 
     at_x = _canvas.parameter_axis(ax.xaxis, across)
     at_y = _canvas.parameter_axis(ax.yaxis, up)
@@ -102,10 +101,7 @@ def contour(
     )  # fmt: skip
     ax.legend(loc="best", fontsize=8)
     _canvas.note_trials(ax, table._replace(values=values), result)
-    ax.figure.colorbar(
-        ScalarMappable(colours["norm"], colours["cmap"]),
-        ax=ax, pad=0.02, label=_canvas.value_label(result.direction),
-    )  # fmt: skip
+    _canvas.value_bar(ax, colours, result.direction)
     return ax
 
 

@@ -65,12 +65,12 @@ def history(
     _canvas.value_axis(ax.yaxis, values[usable], result.direction)
     ax.set_xlabel("evaluation" if x == "evaluation" else "time (seconds)")
     shown = thinned(np.flatnonzero(usable), record.improvements, _POINTS)
-    phases = record["phase"]
+    phases, size = record["phase"], _canvas.size_of(len(shown))
     for phase in PHASES:
         rows = shown[phases[shown] == phase]
         if len(rows):
             _canvas.points(
-                ax, place[rows], values[rows], color=COLOURS[phase], label=phase, s=_size(shown)
+                ax, place[rows], values[rows], color=COLOURS[phase], label=phase, s=size
             )
     random = bool(np.any(phases == "confirm"))
     if usable.any():
@@ -89,11 +89,6 @@ def history(
         if isinstance(handle, PathCollection):
             handle.set_sizes([20])
     return ax
-
-
-def _size(shown: np.ndarray) -> float:
-    """One size for the points of all phases."""
-    return float(np.clip(30_000 / max(1, len(shown)), 3, 22))
 
 
 def thinned(rows: np.ndarray, improvements: np.ndarray, most: int) -> np.ndarray:

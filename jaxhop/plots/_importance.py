@@ -70,8 +70,7 @@ def importance(result: "Result", *, ax: "Axes | None" = None) -> "Axes":
     ax.axvline(0, color=_canvas.BLACK, linewidth=0.8)
     ax.set_xlabel("importance (R² lost when the parameter is shuffled)")
     ax.spines[["top", "right"]].set_visible(False)
-    if len(columns) < len(table.columns):
-        _canvas.note(ax, f"{len(columns)} of {len(table.columns)} parameters")
+    _canvas.note_parameters(ax, table, len(columns))
     return ax
 
 

@@ -57,7 +57,6 @@ def parallel_coordinates(
     table = read(result, call, _LINES)
     columns = most_relevant(table, _AXES) if params is None else table.named(params, call)
     ax = _canvas.axes_for(ax, call, max(5.0, 1.6 + 1.1 * len(columns)), 4.2)
-    from matplotlib.cm import ScalarMappable
     from matplotlib.collections import LineCollection
 
     heights = np.stack([_heights(column) for column in columns], axis=1)
@@ -86,12 +85,9 @@ def parallel_coordinates(
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
     _canvas.note_trials(ax, table, result)
-    if len(columns) < len(table.columns) and params is None:
-        _canvas.note(ax, f"{len(columns)} of {len(table.columns)} parameters")
-    ax.figure.colorbar(
-        ScalarMappable(colours["norm"], colours["cmap"]),
-        ax=ax, pad=0.02, label=_canvas.value_label(result.direction),
-    )  # fmt: skip
+    if params is None:
+        _canvas.note_parameters(ax, table, len(columns))
+    _canvas.value_bar(ax, colours, result.direction)
     return ax
 
 

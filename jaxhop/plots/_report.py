@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxhop._budget import format_seconds
-from jaxhop._result import format_phases, format_rate
+from jaxhop._phases import format_phases
+from jaxhop._result import format_rate
 from jaxhop.plots import _canvas, _plotly
 from jaxhop.plots._columns import affordable, read
 from jaxhop.plots._importance import importance

@@ -79,9 +79,8 @@ def slice(
     bar = place.figure.colorbar(drawn, ax=place, label="evaluation", pad=0.02)
     bar.solids.set_alpha(1)  # pyright: ignore[reportOptionalMemberAccess]
     _canvas.note_trials(panels[0], table, result)
-    left_out = len(table.columns) - len(columns)
-    if params is None and left_out:
-        _canvas.note(panels[0], f"{len(columns)} of {len(table.columns)} parameters")
+    if params is None:
+        _canvas.note_parameters(panels[0], table, len(columns))
     return place
 
 
