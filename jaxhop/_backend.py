@@ -11,8 +11,9 @@ from typing import Any
 
 import jax
 
+from jaxhop._averaged import averaged
 from jaxhop._call import name
-from jaxhop._objective import Objective, ReturnTypeError, averaged, reason, takes_key, trace
+from jaxhop._objective import Objective, ReturnTypeError, reason, takes_key, trace
 from jaxhop.space import Space
 
 _TRACEABLE = frozenset({"jax", "jaxlib", "flax", "equinox"})

@@ -13,9 +13,10 @@ import numpy as np
 
 from jaxhop._history import Decode, History
 from jaxhop._keeper import ARRAY
+from jaxhop._phases import PhaseTable
 from jaxhop._python_search import decoder
 from jaxhop._reports import blocks_report, past_report
-from jaxhop._result import PhaseTable, Result
+from jaxhop._result import Result
 from jaxhop._trials import Report
 from jaxhop.space import Space, Store, known
 from jaxhop.storage import from_plain, read_blocks, read_settings, read_trials, rebuild

@@ -5,11 +5,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from jaxhop import _noise
+from jaxhop._averaged import averaged
 from jaxhop._budget import Budget
 from jaxhop._in_rounds import InRounds
 from jaxhop._jax_rungs import Rungs
 from jaxhop._jax_search import jax_session
-from jaxhop._objective import Objective, averaged, trace
+from jaxhop._objective import Objective, trace
 from jaxhop._python_search import Memory, PythonOptions, make_evaluator, python_session
 from jaxhop._session import Session
 from jaxhop.algorithms import Algorithm

@@ -12,8 +12,8 @@ from jaxhop import _hosts
 from jaxhop._budget import Budget
 from jaxhop._carry import Carry
 from jaxhop._loop import Last, Program, Stand, run
+from jaxhop._phases import PhaseTable
 from jaxhop._reports import blocks_report
-from jaxhop._result import PhaseTable
 from jaxhop._session import Earlier
 from jaxhop._trials import Report
 from jaxhop.space import Space

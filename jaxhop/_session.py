@@ -13,7 +13,8 @@ from jaxhop._budget import Budget
 from jaxhop._history import History
 from jaxhop._interrupt import GRACE_SECONDS, Interrupt
 from jaxhop._keeper import Keeper
-from jaxhop._result import PhaseTable, Result
+from jaxhop._phases import PhaseTable
+from jaxhop._result import Result
 from jaxhop._trials import Report, Start
 from jaxhop.callbacks import Callbacks, Log, Progress
 from jaxhop.space import Space

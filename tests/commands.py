@@ -7,7 +7,8 @@ from click.testing import CliRunner
 
 import jaxhop
 from jaxhop._cli import cli
-from jaxhop._result import PhaseTable, Result
+from jaxhop._phases import PhaseTable
+from jaxhop._result import Result
 from jaxhop._trials import Report
 
 

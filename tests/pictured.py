@@ -7,7 +7,8 @@ import numpy as np
 
 import jaxhop
 from jaxhop._history import History
-from jaxhop._result import PhaseTable, Result
+from jaxhop._phases import PhaseTable
+from jaxhop._result import Result
 from jaxhop._trials import Report
 
 SPACE = {

@@ -14,7 +14,8 @@ from reports import make_report
 import jaxhop
 from jaxhop._budget import Budget
 from jaxhop._history import History
-from jaxhop._result import Phase, Result
+from jaxhop._phases import Phase
+from jaxhop._result import Result
 from jaxhop._trials import Start
 from jaxhop.callbacks import Callback, Callbacks, Log, Progress
 

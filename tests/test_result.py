@@ -9,7 +9,8 @@ import pytest
 from reports import make_report
 
 from jaxhop._history import History
-from jaxhop._result import Phase, PhaseTable, Result, format_phases, format_rate
+from jaxhop._phases import Phase, PhaseTable, format_phases
+from jaxhop._result import Result, format_rate
 
 OPTION = ["an", "option that", "has no hash"]
 

@@ -4,7 +4,8 @@ import math
 import sys
 from typing import Any, TextIO
 
-from jaxhop._result import Result, format_phases, format_rate
+from jaxhop._phases import format_phases
+from jaxhop._result import Result, format_rate
 from jaxhop._trials import Report, Start
 
 _SECONDS_BETWEEN = 0.25  # a line that changes faster cannot be read
