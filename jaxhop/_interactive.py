@@ -52,13 +52,16 @@ class Search:
     Example:
         >>> import jaxhop
         >>> search = Search(x=jaxhop.float(-1, 1), kind=jaxhop.choice("a", "b"))
+        >>> search.enqueue({"x": 0.0})  # evaluated first; the rest is filled in
         >>> def loss(params):
         ...     return (params["x"] - 0.5) ** 2 + (params["kind"] == "a")
-        >>> result = search.run(loss, direction="min", evaluations=40, backend="python")
-        >>> search["kind"] = "a"
         >>> result = search.run(loss, direction="min", evaluations=20, backend="python")
+        >>> search["kind"] = "a"  # from here on only this one
+        >>> search.space.size
+        1
+        >>> result = search.run(loss, direction="min", evaluations=10, backend="python")
         >>> search.best["kind"], len(search.history), search.best_value >= 1
-        ('a', 60, True)
+        ('a', 30, True)
     """
 
     def __init__(self, *spaces: Any, seed: int = 0, **named: Any) -> None:
@@ -198,6 +201,15 @@ class Search:
 
         Raises:
             ValueError: if n is less than 1.
+
+        Example:
+            >>> import jaxhop
+            >>> search = Search(x=jaxhop.float(-1, 1))
+            >>> for _ in range(3):
+            ...     candidates = search.ask(2)
+            ...     search.tell(candidates, [abs(each["x"] - 0.5) for each in candidates])
+            >>> len(search.history), search.best_value <= 0.5
+            (6, True)
         """
         if n < 1:
             raise ValueError(f"`ask({n!r})`: `n >= 1` must hold. Say `ask(1)`.")
@@ -228,6 +240,13 @@ class Search:
             ValueError: if there is not one value for each, a candidate does not fit the space, or
                 the direction is not that of before.
             TypeError: if a value is no number.
+
+        Example:
+            >>> import jaxhop
+            >>> search = Search(x=jaxhop.float(-1, 1))
+            >>> search.tell([{"x": 0.25}, {"x": -0.5}], [3.0, 7.0], direction="max")
+            >>> search.best, search.best_value
+            ({'x': -0.5}, 7.0)
         """
         if len(candidates) != len(values):
             raise ValueError(
@@ -322,6 +341,15 @@ class Search:
             StorageError: if the file is missing, damaged or of another space, or if the space
                 cannot be made from it.
             ValueError: as `Search` does.
+
+        Example:
+            >>> import tempfile, jaxhop
+            >>> search = Search(x=jaxhop.float(-1, 1))
+            >>> search.tell([{"x": 0.25}], [3.0])
+            >>> with tempfile.TemporaryDirectory() as place:
+            ...     search.save(f"{place}/search.json")
+            ...     Search.load(f"{place}/search.json").best
+            {'x': 0.25}
         """
         place = Path(os.fspath(path))
         plain = _saved.read(place)

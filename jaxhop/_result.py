@@ -89,29 +89,22 @@ class Result:
         finished: when the search ended, in seconds since 1970, UTC.
 
     Example:
-        >>> history = History("min", lambda point: {"x": float(point[0])})
-        >>> table = PhaseTable("min")
-        >>> report = Report(
-        ...     first=0, values=np.array([2.0, 1.0]), phase=np.ones(2, np.int8),
-        ...     step=np.arange(2), seconds=np.array([0.1, 0.2]), temperature=np.ones(2),
-        ...     accepted=np.ones(2, bool), improved=np.ones(2, bool), kept=np.arange(2),
-        ...     points=(np.array([0.5, 0.25]),), best_value=1.0, elapsed=0.2, progress=1.0,
+        >>> import tempfile, jaxhop
+        >>> result = jaxhop.search(
+        ...     lambda params: params["k"] ** 2, {"k": jaxhop.int(1, 4)}, evaluations=4,
+        ...     backend="python",
         ... )
-        >>> history.append(report)
-        >>> table.add(report)
-        >>> result = Result(
-        ...     best={"x": 0.25}, best_value=1.0, history=history, stop_reason="evaluations",
-        ...     evaluations=2, seconds=0.2, compile_seconds=0.05, nan_share=table.nan_share,
-        ...     phases=table.phases(), direction="min", seed=0, flat=dict,
-        ... )
-        >>> result
-        Result: best value 1 (min), stopped by evaluations
-        best: x=0.25
-        2 evaluations in 200 ms (10/s), compiled in 50 ms
-        phase      evaluations    best value          time
-        explore              2             1        200 ms
-        >>> result.top(1)
-        [(1.0, {'x': 0.25})]
+        >>> result.best_params, result.best_value, result.stop_reason
+        ({'k': 1}, 1.0, 'evaluations')
+        >>> result.top(3)
+        [(1.0, {'k': 1}), (4.0, {'k': 2}), (9.0, {'k': 3})]
+        >>> table = result.to_pandas()
+        >>> float(table["value"].max()), len(table)
+        (16.0, 4)
+        >>> axes = result.plot()
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     result.to_csv(f"{place}/trials.csv")
+        ...     result.report(f"{place}/out.html", title="k squared")
     """
 
     best: Any
