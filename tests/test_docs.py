@@ -1,0 +1,83 @@
+"""Every page of the documentation: its code runs, and the site has a place for it."""
+
+import re
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import pytest
+import yaml
+
+pytestmark = pytest.mark.docs
+
+TOP = Path(__file__).parents[1]
+PAGES = sorted(path.relative_to(TOP / "docs").as_posix() for path in TOP.glob("docs/**/*.md"))
+# `python` runs; `py` is code of a tool that cannot run here, and is only parsed.
+LANGUAGES = {"python", "py", "bash", "text", "yaml", "json", "csv"}
+FENCE = re.compile(r"^( *)```([^\n]*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
+
+
+@dataclass
+class Block:
+    """A fence of a page."""
+
+    language: str
+    text: str
+    line: int
+
+
+def blocks(page):
+    """The fences of a page, those in tabs and admonitions too, without their indentation."""
+    text = (TOP / "docs" / page).read_text(encoding="utf-8")
+    found = []
+    for fence in FENCE.finditer(text):
+        line = text.count("\n", 0, fence.start(3))
+        found.append(Block(fence[2].split(" ")[0], textwrap.dedent(fence[3]), line))
+    assert 2 * len(found) == len(re.findall(r"^ *```", text, re.MULTILINE)), "a fence has no end"
+    return found
+
+
+def compiled(block, page):
+    """The code of a block, which knows its line of the page."""
+    return compile("\n" * block.line + block.text, str(TOP / "docs" / page), "exec")
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.usefixtures("quick_compilation")
+def test_the_code_of_a_page_runs_in_order(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    matplotlib.use("Agg")
+    names = {"__name__": "__main__"}  # what a block defines, workers get by value
+    for block in blocks(page):
+        assert block.language in LANGUAGES, f"line {block.line}: {block.language!r}"
+        if included := re.fullmatch(r'--8<-- "(.+)"\n', block.text):
+            assert (TOP / included[1]).is_file()  # which is run where it is
+        elif block.language == "py":
+            compiled(block, page)
+        elif block.language == "python":
+            exec(compiled(block, page), names)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_has_one_title(page):
+    text = FENCE.sub("", (TOP / "docs" / page).read_text(encoding="utf-8"))
+    assert len(re.findall(r"^# .", text, re.MULTILINE)) == 1
+
+
+def test_the_navigation_has_every_page_once():
+    def listed(entry):
+        if isinstance(entry, str):
+            return [entry]
+        inner = entry.values() if isinstance(entry, dict) else entry
+        return [page for each in inner for page in listed(each)]
+
+    nav = yaml.safe_load((TOP / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
+    assert sorted(listed(nav)) == PAGES
+
+
+def test_pictures_are_small_and_used():
+    used = "".join((TOP / "docs" / page).read_text(encoding="utf-8") for page in PAGES)
+    for path in TOP.glob("docs/pictures/**/*.*"):
+        assert path.name in used
+        assert path.stat().st_size < (600_000 if path.suffix == ".gif" else 100_000)
