@@ -55,6 +55,13 @@ class AnnealedState:
         best_value: float32, its value.
         given: int32, how many of the first round's candidates are `points` as they are.
         info: phase, temperature and accepted candidates of the last round.
+
+    Example:
+        >>> import jaxhop
+        >>> algorithm = annealed_mcmc(chains=3)({"x": jaxhop.float(-1, 1)}, population=12)
+        >>> state = algorithm.init(jax.random.key(0))
+        >>> state.values.tolist(), float(state.best_value)
+        ([inf, inf, inf], inf)
     """
 
     key: jax.Array

@@ -82,6 +82,13 @@ class CovarianceState:
         best: the best point of all.
         best_value: float32, its value.
         info: phase, step size over the first one, and candidates that became the best.
+
+    Example:
+        >>> import jaxhop
+        >>> algorithm = covariance_adaptation()({"x": jaxhop.float(shape=(6,))}, population=16)
+        >>> state = algorithm.init(jax.random.key(0))
+        >>> state.points[0].shape, state.values.tolist()  # what a random objective would settle on
+        ((1, 6), [inf])
     """
 
     key: jax.Array

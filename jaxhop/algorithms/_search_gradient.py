@@ -64,6 +64,15 @@ class SearchGradientState:
             the last part of the budget; None where values are not random.
         counts: float32[2], how many they are, or None.
         info: phase, deviation over the first one, and candidates that the mean moves towards.
+
+    Example:
+        >>> import jaxhop
+        >>> space = {"w": jaxhop.float(shape=(500,)), "k": jaxhop.int(1, 4)}
+        >>> state = search_gradient()(space, population=16).init(jax.random.key(0))
+        >>> state.mean[0].shape, [leaf.shape for leaf in state.centre], state.number_given
+        ((500,), [(), (500,)], 1)
+        >>> float(state.best_value)  # of `state.best`; there is none before the first round
+        inf
     """
 
     floats: tuple[bool, ...] = dataclasses.field(metadata={"static": True})
