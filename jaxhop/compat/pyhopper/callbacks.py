@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 
 from jaxhop._trials import Start, Trial
 
+__all__ = ["Callback", "CandidateType", "History", "ParamInfo"]
+
 
 class CandidateType(enum.Enum):
     """How a candidate was found.
