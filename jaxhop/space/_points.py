@@ -50,17 +50,35 @@ class Points:
 
         Returns:
             A point.
+
+        Example:
+            >>> import jaxhop
+            >>> space = jaxhop.Space({"x": jaxhop.float(0, 1, init=0.25)})
+            >>> space.to_python(space.initial())
+            {'x': 0.25}
         """
         return self._encoded(self._tree.starts())
 
     @functools.cached_property
     def shape(self) -> tuple[Any, ...]:
-        """Shapes and dtypes of a point, as `jax.ShapeDtypeStruct`."""
+        """Shapes and dtypes of a point, as `jax.ShapeDtypeStruct`.
+
+        Example:
+            >>> import jaxhop
+            >>> jaxhop.Space({"w": jaxhop.float(shape=(8, 4))}).shape
+            (ShapeDtypeStruct(shape=(8, 4), dtype=float32),)
+        """
         return jax.eval_shape(lambda key: self.draw(key), jax.ShapeDtypeStruct((2,), jnp.uint32))
 
     @property
     def nbytes(self) -> int:
-        """Size of a point in bytes."""
+        """Size of a point in bytes.
+
+        Example:
+            >>> import jaxhop
+            >>> jaxhop.Space({"w": jaxhop.float(shape=(8, 4)), "n": jaxhop.int(1, 5)}).nbytes
+            132
+        """
         return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(self.shape))
 
     def draw(self, key: jax.Array, index: Any = None, scramble: Any = None) -> tuple[Any, ...]:
@@ -74,6 +92,13 @@ class Points:
 
         Returns:
             A point.
+
+        Example:
+            >>> import jaxhop
+            >>> space = jaxhop.Space({"x": jaxhop.float(2, 3)})
+            >>> point = space.draw(jax.random.key_data(jax.random.key(0)))
+            >>> 2 <= space.to_python(point)["x"] <= 3
+            True
         """
         scalars = sum(column.scalars for column in self.columns)
         even = None if index is None else _noise.sobol(index, scalars, scramble)
@@ -102,6 +127,15 @@ class Points:
         Returns:
             A point; coordinates that do not move, and those that are not used in it, are the
             same bit for bit.
+
+        Example:
+            >>> import jaxhop
+            >>> space = jaxhop.Space({"x": jaxhop.float(2, 3), "y": jaxhop.float(2, 3)})
+            >>> start, key = space.initial(), jax.random.key_data(jax.random.key(0))
+            >>> only_y = Proposal(rate=0.0, step=0.1, temperature=0.1, forced=1)
+            >>> (moved,) = space.move(key, start, only_y)
+            >>> (moved != start[0]).tolist()
+            [False, True]
         """
         moved = []
         for column, part, (a, b) in zip(self.columns, x, self._words(key), strict=True):
@@ -117,6 +151,13 @@ class Points:
 
         Returns:
             A bool array of the shape of each column, a scalar for one of pytrees.
+
+        Example:
+            >>> import jaxhop
+            >>> model = jaxhop.choice({"k": jaxhop.int(1, 9)}, {"depth": jaxhop.int(1, 4)})
+            >>> space = jaxhop.Space(model)
+            >>> [mask.tolist() for mask in space.used(space.encode({"depth": 2}))]
+            [True, [False, True]]
         """
         if self.conditional:
             return self._usage.used(point)
@@ -131,6 +172,12 @@ class Points:
 
         Returns:
             int32, for `Proposal.forced`.
+
+        Example:
+            >>> import jaxhop
+            >>> space = jaxhop.Space({"x": jaxhop.float(0, 1, shape=(4,))})
+            >>> space.pick(jnp.uint32(2**31), space.initial()).item()
+            2
         """
         if not self.conditional:
             return _noise.below(word, self.size)
@@ -144,6 +191,14 @@ class Points:
 
         Returns:
             A point.
+
+        Example:
+            >>> import jaxhop
+            >>> space = jaxhop.Space(jaxhop.choice("none", {"k": jaxhop.int(1, 9)}))
+            >>> option, k = space.encode({"k": 2})
+            >>> none = (jnp.zeros_like(option), k)  # the option "none" has no k
+            >>> bool(space.canonical(none)[1] == space.encode("none")[1] != k)
+            True
         """
         return _where(self.used(point), point, self._start) if self.conditional else point
 
@@ -159,6 +214,13 @@ class Points:
 
         Returns:
             A point.
+
+        Example:
+            >>> import jaxhop
+            >>> space = jaxhop.Space(jaxhop.float(0, 1))
+            >>> base, moved, onto = (space.encode(x) for x in (0.5, 0.75, 0.125))
+            >>> space.to_python(space.transfer(base, moved, onto))
+            0.375
         """
         parts = zip(self.columns, base, moved, onto, strict=True)
         return tuple(column.parameter.transfer(*three) for column, *three in parts)
