@@ -12,19 +12,16 @@ import numpy as np
 from jaxhop.space import _check, _count
 from jaxhop.space._decoder import Decoder
 from jaxhop.space._entries import filled
-from jaxhop.space._fidelity import Fidelity, find, put
 from jaxhop.space._materialise import Materialiser
-from jaxhop.space._parameter import Parameter
+from jaxhop.space._named import Named
 from jaxhop.space._perturbed import written_out
-from jaxhop.space._points import Points
 from jaxhop.space._python import PythonCustom
 from jaxhop.space._store import Store
-from jaxhop.space._tree import Tree
 
 _LISTED = 4096  # candidates of a space with `active` are counted by listing at most so many
 
 
-class Space(Points):
+class Space(Named):
     """A pytree whose leaves are parameters and constants.
 
     A candidate is the pytree with a value in place of each parameter. A point is the same
@@ -61,21 +58,11 @@ class Space(Points):
         2
         >>> space.to_python(space.initial())
         {'layers': 3, 'lr': 0.001, 'seed': 3}
+        >>> candidate = space.complete({"lr": 0.02})
+        >>> space.validate(candidate)  # raises an error if it is not legal
+        >>> space.decode(space.encode(candidate))["lr"]
+        Array(0.02, dtype=float32)
     """
-
-    def __init__(self, tree: Any) -> None:
-        self.tree = tree.tree if isinstance(tree, Space) else tree
-        taken = Tree(self.tree)
-        given = jax.tree_util.tree_leaves(self.tree)
-        self._level = find(given)
-        self.fidelity: Fidelity | None = None if self._level is None else given[self._level]
-        if not sum(parameter.size for parameter in taken.parameters):
-            reason = "has one legal value only" if taken.parameters else "is a constant"
-            raise ValueError(
-                f"`space`: every leaf {reason}, so there is nothing to search."
-                " Put a parameter into it, such as jaxhop.float(0, 1)."
-            )
-        super().__init__(taken)
 
     def __repr__(self) -> str:
         return f"Space({self.tree!r})"
@@ -127,6 +114,13 @@ class Space(Points):
 
         Returns:
             A candidate.
+
+        Example:
+            >>> from jaxhop.space import Float, Int
+            >>> space = Space({"n": Int(1, 5), "x": Float(0, 1), "seed": 3})
+            >>> values = space.leaf_values(space.encode({"n": 4, "x": 0.25}))
+            >>> space.assembled([2 * value for value in values])
+            {'n': Array(8, dtype=int32), 'seed': 3, 'x': Array(0.5, dtype=float32)}
         """
         return self._tree.assembled(self._tree.joined(values))
 
@@ -203,6 +197,13 @@ class Space(Points):
 
         Returns:
             A list of candidates.
+
+        Example:
+            >>> from jaxhop.space import Int
+            >>> space = Space({"n": Int(1, 9)})
+            >>> points = [space.encode({"n": n}) for n in (3, 7)]
+            >>> space.to_python_many(jax.tree.map(lambda *leaves: np.stack(leaves), *points))
+            [{'n': 3}, {'n': 7}]
         """
         return self._decoder.candidates(points, store, keyed=False)[0]
 
@@ -229,6 +230,14 @@ class Space(Points):
 
         Returns:
             A list of bytes.
+
+        Example:
+            >>> from jaxhop.space import Float
+            >>> space = Space(Float(0, 1, ".1f"))
+            >>> points = (np.array([0.1, 0.104, 0.2], np.float32),)  # 0.104 is 0.1 when rounded
+            >>> candidates, keys = space.decoded_many(points)
+            >>> candidates, keys[0] == keys[1], keys == space.keys(points)
+            ([0.1, 0.1, 0.2], True, True)
         """
         return self.decoded_many(points, store)[1]
 
@@ -255,6 +264,19 @@ class Space(Points):
         Raises:
             ValueError: if a function returned what is not legal; the message names its place.
             TypeError: if that is of a wrong type.
+
+        Example:
+            >>> import jaxhop
+            >>> leaf = jaxhop.custom(lambda rng: "a", lambda rng, text: text + "b", python=True)
+            >>> space = Space({"text": leaf})
+            >>> start = (np.asarray(space.initial()[0])[None],)
+            >>> moved = (np.array([[1, 7]], np.uint32),)  # an odd word says that it was moved
+            >>> drawn, temperature = np.zeros(1, bool), np.ones(1, np.float32)
+            >>> points, candidates, keys = space.materialise(
+            ...     Store(), moved, start, drawn, temperature
+            ... )
+            >>> candidates
+            [{'text': 'ab'}]
         """
         if self.python:
             points = self._materialiser.points(store, points, origins, drawn, temperature)
@@ -262,7 +284,15 @@ class Space(Points):
 
     @functools.cached_property
     def cardinality(self) -> int | None:
-        """The number of different candidates; None if infinite, above 2**53, or not counted."""
+        """The number of different candidates; None if infinite, above 2**53, or not counted.
+
+        Example:
+            >>> from jaxhop.space import Choice, Float, Int
+            >>> Space({"n": Int(1, 5), "act": Choice(("relu", "tanh"))}).cardinality
+            10
+            >>> Space(Float(0, 1)).cardinality is None
+            True
+        """
         if not self._usage.gated:
             return _count.cardinality(self._tree)
         whole = _count.cardinality(self._tree)
@@ -275,6 +305,11 @@ class Space(Points):
 
         Returns:
             Candidates as `to_python` returns them.
+
+        Example:
+            >>> from jaxhop.space import Int
+            >>> list(Space({"n": Int(1, 3)}).candidates())
+            [{'n': 1}, {'n': 2}, {'n': 3}]
         """
         seen = set()
         for candidate in _count.candidates(self._tree):
@@ -286,71 +321,6 @@ class Space(Points):
                     continue
                 seen.add(key)
             yield candidate
-
-    def at(self, candidate: Any, fidelity: Any) -> Any:
-        """A candidate at another fidelity.
-
-        Args:
-            candidate: a candidate, traced or not.
-            fidelity: what stands in place of the fidelity leaf, if there is one.
-
-        Returns:
-            A candidate.
-        """
-        if self._level is None:
-            return candidate
-        return put(candidate, self._tree.paths[self._level], fidelity)
-
-    def replaced(self, name: str, value: Any) -> Any:
-        """The space's tree with something else in one place.
-
-        Args:
-            name: of a leaf, such as "opt.lr", or a key of the outermost dict.
-            value: a constant, a parameter, or a tree of both.
-
-        Returns:
-            A tree, for another space.
-
-        Raises:
-            KeyError: if there is no such place.
-        """
-        for path in self._tree.paths:
-            if _dotted(path) == name:
-                return put(self.tree, path, value)
-        if isinstance(self.tree, dict) and name in self.tree:
-            return {**self.tree, name: value}
-        names = ", ".join(_dotted(path) for path in self._tree.paths)
-        raise KeyError(f"`space` has no place {name!r}. It has {names}.")
-
-    def flat(self, candidate: Any) -> dict[str, Any]:
-        """The values of a candidate, by name, for tables.
-
-        Args:
-            candidate: a whole candidate; constants may be missing.
-
-        Returns:
-            A dict with one entry such as "opt.lr" for each number, option and array. Values that
-            are pytrees themselves have one for each of their leaves, and so have chosen options
-            with parameters inside, constants included.
-        """
-        return {_dotted(path): value for path, value in self._tree.named(candidate)}
-
-    def named_parameters(self) -> dict[str, list[Parameter]]:
-        """The parameters by the names that `flat` gives to their values.
-
-        Returns:
-            A dict with one entry such as "opt.lr" for each place, and the parameters that can
-            stand there: several where options of a choice have parameters of one name.
-
-        Example:
-            >>> from jaxhop.space import Float
-            >>> Space({"opt": {"lr": Float(1e-5, 1e-1, "0.1g")}}).named_parameters()
-            {'opt.lr': [float(low=1e-05, high=0.1, log=True, precision=1)]}
-        """
-        found: dict[str, list[Parameter]] = {}
-        for place, leaf in zip(self._tree.places, self._leaves, strict=True):
-            found.setdefault(_dotted(place), []).append(leaf)
-        return found
 
     def _checked(self, candidate: Any) -> list[Any]:
         """One legal value for each leaf, unused ones as at the start."""
@@ -391,7 +361,3 @@ class Space(Points):
     @functools.cached_property
     def _masks(self) -> Any:
         return jax.jit(self._usage.masks)
-
-
-def _dotted(path: tuple[Any, ...]) -> str:
-    return ".".join(str(_check.step(key)) for key in path) or "value"
