@@ -33,6 +33,12 @@ class Column:
         first: number of the column's first coordinate among all of the space.
         offset: number of its first pair of random words.
         scalars: how many of its leaves are scalars.
+
+    Example:
+        >>> import jaxhop
+        >>> space = jaxhop.Space([jaxhop.float(0, 1), jaxhop.float(2, 3), jaxhop.int(1, 9)])
+        >>> [(column.parameter.size, column.numbers) for column in space.columns]
+        [(2, (0, 1)), (1, (2,))]
     """
 
     parameter: Coordinates

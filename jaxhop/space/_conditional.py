@@ -126,6 +126,12 @@ class Conditional(Composite):
 
     Raises:
         ValueError: if `init` is none of the options.
+
+    Example:
+        >>> from jaxhop.space import Int
+        >>> model = choice({"name": "forest", "depth": Int(1, 9)}, {"name": "linear"})
+        >>> isinstance(model, Conditional), model.index, len(model.leaves())
+        (True, choice(0, 1), 2)
     """
 
     choices: Branches

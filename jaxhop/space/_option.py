@@ -96,7 +96,15 @@ class Option:
 
     @property
     def values(self) -> tuple[Any, ...]:
-        """Every option with values in place of its parameters, chosen or not."""
+        """Every option with values in place of its parameters, chosen or not.
+
+        Example:
+            >>> import jaxhop
+            >>> space = jaxhop.Space(jaxhop.choice({"k": jaxhop.int(1, 9)}, "none"))
+            >>> option = space.decode(space.encode({"k": 2}))
+            >>> option.values[0]["k"] + 1
+            Array(3, dtype=int32)
+        """
         return self.choices.values(self.parts)
 
     def tree_flatten(self) -> tuple[tuple[Any, ...], Options]:

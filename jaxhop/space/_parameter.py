@@ -24,6 +24,15 @@ class Proposal(NamedTuple):
             (permutations, custom parameters).
         forced: int32 number of a coordinate that moves in any case; one that does not
             exist, such as -1, forces none.
+
+    Example:
+        >>> from jaxhop.space import Bool
+        >>> start, words = jnp.int32(0), jnp.zeros(1, jnp.uint32)
+        >>> still = Proposal(rate=0.0, step=0.1, temperature=0.1, forced=-1)
+        >>> Bool().move(words, words, start, still).item()
+        0
+        >>> Bool().move(words, words, start, still._replace(forced=0)).item()
+        1
     """
 
     rate: jax.Array
@@ -37,6 +46,15 @@ class Coordinates(abc.ABC):
 
     All methods are pure and work under `jit` and `vmap`. Random words are uint32 arrays of
     length `pairs`; they are what `jaxhop._noise.pairs` returns.
+
+    Example:
+        >>> from jaxhop.space import Int
+        >>> number = Int(1, 5)
+        >>> isinstance(number, Coordinates), number.size, number.pairs
+        (True, 1, 1)
+        >>> word = jnp.array([2**31], jnp.uint32)
+        >>> number.draw(word, word).item()  # half of all words are lower, so the middle of five
+        2
     """
 
     @property
@@ -96,6 +114,14 @@ class Parameter(Coordinates):
         confidence: how far draws trust the initial value, in (0, 1]; None for not at all.
         active: how many of an array's entries are used, as a function of the candidate.
         rules: the user's own Python functions in place of draws and moves.
+
+    Example:
+        >>> from jaxhop.space import Bool
+        >>> shuffle = Bool()
+        >>> shuffle.validate(shuffle.initial())  # raises an error if it is not legal
+        >>> key = jax.random.key(0)
+        >>> shuffle.sample(key).dtype, shuffle.mutate(key, False, temperature=0.1).item()
+        (dtype('bool'), True)
     """
 
     confidence: float | None = None

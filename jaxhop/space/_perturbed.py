@@ -39,6 +39,13 @@ def dither(y: jax.Array, words: jax.Array, dtype: Any) -> jax.Array:
 
     Returns:
         float32, to be added before rounding.
+
+    Example:
+        >>> y = jnp.full(10_000, 1.001)  # bfloat16 knows 1 and 1.0078, and nothing between them
+        >>> words = jax.random.bits(jax.random.key(0), y.shape)
+        >>> rounded = (y + dither(y, words, jnp.bfloat16)).astype(jnp.bfloat16)
+        >>> f"{rounded.astype(jnp.float32).mean():.3f}"
+        '1.001'
     """
     _, exponent = jnp.frexp(y)
     kind = jnp.finfo(dtype)
@@ -55,6 +62,10 @@ class Segment(NamedTuple):
         number: which leaf of the space it begins with.
         shape: of the leaf if it is one, else of a flat array.
         rank: of the noise, 0 where that is a plain array.
+
+    Example:
+        >>> Segment(kind="lowrank", number=0, shape=(64, 32), rank=1).rank
+        1
     """
 
     kind: str
@@ -69,6 +80,11 @@ class Factors(NamedTuple):
     Attributes:
         rows: float32[*first axes, rank].
         columns: float32[*other axes, rank].
+
+    Example:
+        >>> Factors(jnp.array([[1.0], [2.0]]), jnp.array([[3.0], [4.0]])).product()
+        Array([[3., 4.],
+               [6., 8.]], dtype=float32)
     """
 
     rows: jax.Array
@@ -96,6 +112,13 @@ class Perturbed:
         noise: an array or `Factors` for each segment.
         size: float32, deviation of the change, with a sign.
         segments: what the noise is of.
+
+    Example:
+        >>> noise = Factors(jnp.ones((2, 1)), jnp.array([[1.0], [-1.0]]))
+        >>> parts = (Segment("lowrank", 0, (2, 2), 1),)
+        >>> moved = Perturbed(jnp.zeros((2, 2)), (noise,), jnp.float32(0.5), parts)
+        >>> moved.change().tolist(), moved.written_out().dtype
+        ([[0.5, -0.5], [0.5, -0.5]], dtype('float32'))
     """
 
     base: jax.Array
@@ -126,6 +149,11 @@ class LowRank:
     Attributes:
         base: the leaf at the mean.
         factors: of the change, in the leaf's dtype.
+
+    Example:
+        >>> factors = Factors(jnp.ones((2, 1)), jnp.array([[1.0], [-1.0]]))
+        >>> LowRank(jnp.zeros((2, 2)), factors).written_out().tolist()
+        [[1.0, -1.0], [1.0, -1.0]]
     """
 
     base: jax.Array
@@ -145,6 +173,12 @@ def written_out(tree: Any) -> Any:
 
     Returns:
         The same with arrays in their places.
+
+    Example:
+        >>> factors = Factors(jnp.ones((2, 1)), jnp.ones((3, 1)))
+        >>> tree = {"w": LowRank(jnp.zeros((2, 3)), factors), "b": jnp.zeros(3)}
+        >>> jax.tree.map(jnp.shape, written_out(tree))
+        {'b': (3,), 'w': (2, 3)}
     """
 
     def is_lazy(leaf: Any) -> bool:

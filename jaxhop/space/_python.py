@@ -81,6 +81,11 @@ class PythonCustom(Parameter):
 
     Raises:
         TypeError: if a function is none, or a value cannot be pickled.
+
+    Example:
+        >>> text = PythonCustom(lambda rng: "a", lambda rng, value: value + "b", init="c")
+        >>> text.initial(), text.size
+        ('c', 1)
     """
 
     def __init__(

@@ -17,7 +17,20 @@ from jaxhop.space._int import Int
 
 
 def is_numeric(column: Column) -> bool:
-    """Whether a column's coordinates can be seen as real numbers."""
+    """Whether a column's coordinates can be seen as real numbers.
+
+    Args:
+        column: any column.
+
+    Returns:
+        True for floats, whole numbers, and options that have an order.
+
+    Example:
+        >>> import jaxhop
+        >>> space = jaxhop.Space([jaxhop.float(0, 1), jaxhop.choice("a", "b")])
+        >>> [is_numeric(column) for column in space.columns]
+        [True, False]
+    """
     parameter = column.parameter
     return isinstance(parameter, Float | Int) or (
         isinstance(parameter, Index) and parameter.ordinal
@@ -33,6 +46,12 @@ def relaxed(column: Column, x: Any) -> jax.Array:
 
     Returns:
         float32[n].
+
+    Example:
+        >>> import jaxhop
+        >>> space = jaxhop.Space({"n": jaxhop.int(1, 4)})
+        >>> relaxed(space.columns[0], space.encode({"n": 3})[0]).tolist()  # its cell's middle
+        [0.625]
     """
     parameter = column.parameter
     if isinstance(parameter, Float):
@@ -53,6 +72,12 @@ def unrelaxed(column: Column, u: jax.Array) -> jax.Array:
 
     Returns:
         Coordinates.
+
+    Example:
+        >>> import jaxhop
+        >>> space = jaxhop.Space({"n": jaxhop.int(1, 4)})
+        >>> space.to_python((unrelaxed(space.columns[0], jnp.array([0.7])),))
+        {'n': 3}
     """
     parameter = column.parameter
     if isinstance(parameter, Float):
@@ -79,6 +104,12 @@ def walls(column: Column) -> tuple[np.ndarray, np.ndarray]:
 
     Returns:
         Two arrays float32[n].
+
+    Example:
+        >>> import jaxhop
+        >>> low, high = walls(jaxhop.Space(jaxhop.float(2, 6)).columns[0])
+        >>> low.tolist(), high.tolist()
+        ([0.5], [1.5])
     """
     parameter = column.parameter
     n = parameter.pairs
@@ -98,6 +129,11 @@ def grain(column: Column, u: jax.Array) -> jax.Array:
 
     Returns:
         float32[n]; 0 where values are not rounded.
+
+    Example:
+        >>> import jaxhop
+        >>> grain(jaxhop.Space(jaxhop.int(1, 4)).columns[0], jnp.array([0.6])).tolist()
+        [0.25]
     """
     parameter = column.parameter
     if isinstance(parameter, Float):
