@@ -146,8 +146,16 @@ class History:
         ... ))
         >>> history["value"], history.best()
         (array([2., 3., 1.]), array([2., 2., 1.]))
-        >>> history.params(2), history.params(1)
-        ({'x': 0.25}, None)
+        >>> history.params(2), history.params(1), history.point(2)
+        ({'x': 0.25}, None, (array(0.25),))
+        >>> history.candidates()  # of the rows that are stored
+        [{'x': 0.5}, {'x': 0.25}]
+        >>> history.stored, history.improvements, history.usable
+        (array([0, 2]), array([0, 2]), array([ True,  True,  True]))
+        >>> history.columns[:3], history.to_dict(dict)["params.x"]
+        (('evaluation', 'value', 'phase'), [0.5, None, 0.25])
+        >>> history.to_pandas()["value"].tolist()
+        [2.0, 3.0, 1.0]
     """
 
     def __init__(

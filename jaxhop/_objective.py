@@ -43,7 +43,18 @@ _CALLS = {"jit": "jaxpr", "pjit": "jaxpr"} | dict.fromkeys(
 
 
 class TraceError(TypeError):
-    """The objective cannot be traced by JAX."""
+    """The objective cannot be traced by JAX.
+
+    Example:
+        >>> import jaxhop
+        >>> def loss(params):
+        ...     return params["x"] if params["x"] > 0 else 0.0  # JAX knows no sign while it traces
+        >>> try:
+        ...     jaxhop.search(loss, {"x": jaxhop.float(-1, 1)}, evaluations=10, backend="jax")
+        ... except TraceError as error:
+        ...     print(str(error)[:55])
+        `loss` cannot be traced by JAX: TracerBoolConversionErr
+    """
 
 
 class ReturnTypeError(TypeError):

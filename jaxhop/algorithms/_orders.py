@@ -27,6 +27,17 @@ class Exchange(NamedTuple):
         middle: int32, first place of the second one.
         high: int32, last place of the second one.
         turned: bool[2], whether the first and the second stretch are turned round.
+
+    Example:
+        >>> move = Exchange(  # of 0 1 2 3 4 5 makes 0 3 2 1 4 5
+        ...     removed=jnp.array([[0, 2, 3], [1, 3, 4]]), added=jnp.array([[0, 3, 1], [3, 2, 4]]),
+        ...     low=jnp.int32(1), middle=jnp.int32(3), high=jnp.int32(3),
+        ...     turned=jnp.array([True, True]),
+        ... )
+        >>> def distance(a, b):  # of places along a road
+        ...     return jnp.abs(a - b)
+        >>> jnp.sum(distance(*move.added) - distance(*move.removed)).item()
+        4
     """
 
     removed: jax.Array
@@ -43,6 +54,13 @@ class Swap(NamedTuple):
     Attributes:
         first: int32, the place of one.
         second: int32, the place of the other.
+
+    Example:
+        >>> def change(order, move):  # of jnp.sum(order * jnp.arange(3))
+        ...     i, j = move.first, move.second
+        ...     return (order[i] - order[j]) * (j - i)
+        >>> change(jnp.array([2, 0, 1]), Swap(jnp.int32(0), jnp.int32(2))).item()  # from 2 to 4
+        2
     """
 
     first: jax.Array

@@ -39,6 +39,14 @@ class Proposals(NamedTuple):
         drawn: bool[m], whether drawn from anywhere rather than moved.
         phase: int8[m], positions in `jaxhop._trials.PHASES`.
         temperature: float32[m], in (0, 1].
+
+    Example:
+        >>> import jaxhop
+        >>> search = sequential({"n": jaxhop.int(1, 9)}, evaluations=20)
+        >>> key = np.array([0, 0], np.uint32)
+        >>> proposals = search.ask(search.init(), key, progress=0.0, n=3)
+        >>> proposals.drawn[:3].tolist(), len(proposals.points[0]) >= 3
+        ([True, True, True], True)
     """
 
     points: tuple[Any, ...]
@@ -59,6 +67,14 @@ class SequentialState(NamedTuple):
         reach: float64[], what success has made of the logarithm of the step.
         settings: float64[g + 2], of the model.
         learned: int64[], how many points had been told when it was fitted.
+
+    Example:
+        >>> import jaxhop
+        >>> search = sequential({"n": jaxhop.int(1, 9)}, evaluations=20)
+        >>> points = (np.array([2, 5], np.int32),)  # the coordinates of 3 and 6
+        >>> state, accepted = search.tell(search.init(), points, np.array([0.5, 0.25]))
+        >>> int(state.told), float(state.values.min()), accepted.tolist()
+        (2, 0.25, [True, True])
     """
 
     points: tuple[Any, ...]
@@ -89,6 +105,12 @@ class Sequential(NamedTuple):
         learn: `learn(state) -> state` fits the model where it is due. `ask` does so by itself, but
             cannot keep what it learned.
         screens: whether there is a model to think with.
+
+    Example:
+        >>> import jaxhop
+        >>> search = sequential({"x": jaxhop.float(0, 1)}, evaluations=20)
+        >>> search.screens, int(search.init().told)
+        (True, 0)
     """
 
     init: Callable[[], SequentialState]

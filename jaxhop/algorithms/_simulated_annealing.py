@@ -47,6 +47,13 @@ class SimulatedState:
         best_value: float32, its value.
         given: int32, how many of the first round's candidates are `points` as they are.
         info: phase, temperature and accepted candidates of the last round.
+
+    Example:
+        >>> import jaxhop
+        >>> algorithm = simulated_annealing(chains=2)(jaxhop.permutation(5), population=8)
+        >>> state = algorithm.init(jax.random.key(0))
+        >>> state.points[0].shape, state.best[0].tolist(), float(state.best_value)
+        ((2, 5), [0, 1, 2, 3, 4], inf)
     """
 
     round: jax.Array

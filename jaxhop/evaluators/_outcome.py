@@ -40,6 +40,14 @@ class Evaluator(Protocol):
 
     Attributes:
         slots: how many trials run at once.
+
+    Example:
+        >>> from jaxhop.evaluators import Inline
+        >>> evaluator: Evaluator = Inline(lambda params: ("completed", params["x"] ** 2, ()))
+        >>> evaluator.submit(0, {"x": 3.0})
+        >>> [outcome.value for outcome in evaluator.wait(1.0)]
+        [9.0]
+        >>> evaluator.close()
     """
 
     slots: int

@@ -14,6 +14,8 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxhop.algorithms import Part, add_up
 
 AXIS = "population"
+"""The name of the mesh axis that candidates are spread along."""
+
 _CACHE_BYTES = 2**20  # a CPU is fastest while a chunk stays in a core's own cache
 _DEVICE_BYTES = 2**30
 # About 50 ms: the host must get a look in between, and work so heavy gains nothing from width.
@@ -29,6 +31,10 @@ def population_mesh(devices: Sequence[Any]) -> Mesh | None:
 
     Returns:
         A mesh with one axis, or None for a single device, which needs none.
+
+    Example:
+        >>> population_mesh(jax.devices()[:1]) is None
+        True
     """
     if len(devices) == 1:
         return None
@@ -77,6 +83,11 @@ def over(
 
     Returns:
         `(operands, first) -> results` stacked for the positions from `first` on, everywhere.
+
+    Example:
+        >>> powers = over(lambda base, index: base**index, width=4, mesh=None)
+        >>> powers(2, 3)
+        Array([ 8, 16, 32, 64], dtype=int32)
     """
 
     def on_device(operands: Any, index: jax.Array) -> Any:
@@ -114,6 +125,11 @@ def summed(mesh: Mesh | None) -> Callable[[Sequence[Part], Any], list[Any]]:
 
     Returns:
         `(parts, operands) -> sums`, the same on all devices.
+
+    Example:
+        >>> total = summed(None)
+        >>> total([Part(lambda base, turn: base * turn, turns=4)], jnp.int32(10))
+        [Array(60, dtype=int32)]
     """
     if mesh is None:
         return add_up
