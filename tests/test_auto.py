@@ -5,11 +5,8 @@ import numpy as np
 import pytest
 
 import jaxhop
-from jaxhop.algorithms import FACTORIES, auto
-from jaxhop.algorithms._annealed_mcmc import AnnealedState
+from jaxhop.algorithms import FACTORIES, AnnealedState, CovarianceState, SearchGradientState, auto
 from jaxhop.algorithms._auto import name_for, population_for
-from jaxhop.algorithms._covariance_adaptation import CovarianceState
-from jaxhop.algorithms._search_gradient import SearchGradientState
 from jaxhop.space import Space
 
 WIDE, FREE = jaxhop.float(-1, 1, shape=(20_000,)), jaxhop.float(shape=(100_000,))

@@ -15,7 +15,8 @@ import jax.numpy as jnp
 
 from jaxhop import _noise
 from jaxhop._trials import PHASES
-from jaxhop.algorithms._annealing import Annealing, check_settings, typical_change
+from jaxhop.algorithms._annealed_state import AnnealedState
+from jaxhop.algorithms._annealing import Annealing, chains_for, check_settings, typical_change
 from jaxhop.algorithms._base import (
     Algorithm,
     Batch,
@@ -31,51 +32,7 @@ from jaxhop.algorithms._confirmed import confirmed
 from jaxhop.space import Proposal, Space
 
 _EXPLORE, _ANNEAL = PHASES.index("explore"), PHASES.index("anneal")
-_CHAIN_BYTES = 16 * 2**20
-_PROPOSALS_PER_CHAIN = 64  # below that a chain has too few improving moves to add up
 _ADDED_MOVES = 32  # more improving moves than that a round change little, and each is made again
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class AnnealedState:
-    """Chains, and the best point of all. Size: (2 chains + 1) points.
-
-    Attributes:
-        key: uint32[2], scrambles the low-discrepancy points.
-        round: int32, rounds told.
-        evaluated: float32, evaluations told.
-        points: points[chains], evaluated, best chain first.
-        values: float32[chains], their values; infinite where there is none yet.
-        hoped: points[chains], what the next proposals start from: the chain's point, or that with
-            several improving moves added up.
-        pending: bool[chains], whether `hoped` is such a sum, still to be evaluated.
-        change: float32, typical size of the change that a proposal makes to the value.
-        best: the best point.
-        best_value: float32, its value.
-        given: int32, how many of the first round's candidates are `points` as they are.
-        info: phase, temperature and accepted candidates of the last round.
-
-    Example:
-        >>> import jaxhop
-        >>> algorithm = annealed_mcmc(chains=3)({"x": jaxhop.float(-1, 1)}, population=12)
-        >>> state = algorithm.init(jax.random.key(0))
-        >>> state.values.tolist(), float(state.best_value)
-        ([inf, inf, inf], inf)
-    """
-
-    key: jax.Array
-    round: jax.Array
-    evaluated: jax.Array
-    points: Any
-    values: jax.Array
-    hoped: Any
-    pending: jax.Array
-    change: jax.Array
-    best: Any
-    best_value: jax.Array
-    given: jax.Array
-    info: Info
 
 
 class _Plan(NamedTuple):
@@ -149,7 +106,7 @@ def annealed_mcmc(
             noisy=noisy,
             annealing=Annealing(
                 size=space.size,
-                chains=_chains(space, population, noisy, chains),
+                chains=chains_for(space, population, noisy, chains),
                 explore=explore,
                 start=start_temperature,
                 end=end_temperature,
@@ -181,15 +138,6 @@ def companion(space: Space, population: int) -> Algorithm:
         space=space, population=population, noisy=True, annealing=annealing, spread=1.0
     )
     return Algorithm(mcmc.init, mcmc.ask, mcmc.tell)
-
-
-def _chains(space: Space, population: int, noisy: bool, chains: int | None) -> int:
-    """Number of chains: what was asked for, or what population and memory suggest."""
-    if chains is None:
-        fit = (max(_CHAIN_BYTES, 4 * space.nbytes) // space.nbytes - 1) // 2
-        chains = max(1, min(population // _PROPOSALS_PER_CHAIN, fit))
-    # A noisy search evaluates each chain twice a round, beside its proposals.
-    return min(chains, max(1, population // 4) if noisy else population)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxhop.space import Space
+
+_CHAIN_BYTES = 16 * 2**20
+_PROPOSALS_PER_CHAIN = 64  # below that a chain has too few improving moves to add up
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Annealing:
@@ -96,6 +101,31 @@ class Annealing:
         """
         falling = jnp.ceil(self.chains * (1 - 2 * self.share(progress))).astype(jnp.int32)
         return jnp.maximum(1, jnp.minimum(falling, alive))
+
+
+def chains_for(space: Space, population: int, noisy: bool, chains: int | None) -> int:
+    """How many chains there are.
+
+    Args:
+        space: what they move in.
+        population: proposals a round.
+        noisy: whether values are random.
+        chains: what the user asked for; None for what population and memory suggest.
+
+    Returns:
+        A number from 1 to the population.
+
+    Example:
+        >>> import jaxhop
+        >>> space = Space({"x": jaxhop.float(0, 1)})
+        >>> chains_for(space, population=256, noisy=False, chains=None)
+        4
+    """
+    if chains is None:
+        fit = (max(_CHAIN_BYTES, 4 * space.nbytes) // space.nbytes - 1) // 2
+        chains = max(1, min(population // _PROPOSALS_PER_CHAIN, fit))
+    # A noisy search evaluates each chain twice a round, beside its proposals.
+    return min(chains, max(1, population // 4) if noisy else population)
 
 
 def typical_change(before: jax.Array, changes: jax.Array) -> jax.Array:

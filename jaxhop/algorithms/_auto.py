@@ -5,7 +5,8 @@ from typing import Any
 
 from jaxhop.algorithms._annealed_mcmc import annealed_mcmc
 from jaxhop.algorithms._base import Algorithm, Recipe
-from jaxhop.algorithms._covariance_adaptation import covariance_adaptation, draws_for
+from jaxhop.algorithms._covariance_adaptation import covariance_adaptation
+from jaxhop.algorithms._draws import draws_for
 from jaxhop.algorithms._search_gradient import search_gradient
 from jaxhop.algorithms._simulated_annealing import simulated_annealing
 from jaxhop.space import Float, Index, Permutation, Space, is_numeric

@@ -16,6 +16,11 @@ class Part(NamedTuple):
     Attributes:
         term: from the operands and a traced turn to a pytree of arrays.
         turns: how many terms there are.
+
+    Example:
+        >>> squares = Part(term=lambda values, turn: values[turn] ** 2, turns=3)
+        >>> squares.term(jnp.arange(3), 2)
+        Array(4, dtype=int32)
     """
 
     term: Callable[[Any, Any], Any]
@@ -33,6 +38,11 @@ def add_up(parts: Sequence[Part], operands: Any, first: Any = 0, stride: int = 1
 
     Returns:
         One pytree of arrays for each sum.
+
+    Example:
+        >>> squares = Part(term=lambda values, turn: values[turn] ** 2, turns=3)
+        >>> add_up([squares], jnp.arange(3))
+        [Array(5, dtype=int32)]
     """
 
     def total(part: Part) -> Any:
@@ -58,6 +68,17 @@ class Batch(NamedTuple):
         valid: bool[population], false where there is no value: a last round may be shorter.
         add_up: `add_up(parts, operands) -> sums`, spread over the devices if there are several:
             what a sum over all candidates is made by.
+
+    Example:
+        >>> import jaxhop
+        >>> algorithm = jaxhop.algorithms.random_search()({"x": jaxhop.float(0, 1)}, population=4)
+        >>> keys = jax.random.split(jax.random.key(0))
+        >>> state, index = algorithm.init(keys[0]), jnp.arange(4)
+        >>> batch = Batch(lambda i: algorithm.ask(keys[1], i, state, 0.0), index, index < 4)
+        >>> values = jnp.array([3.0, 1.0, 2.0, jnp.nan])
+        >>> state = jax.jit(lambda: algorithm.tell(keys[1], state, batch, values, 0.0))()
+        >>> bool(state.best[0] == batch.candidate(1)[0]), state.best_value.item()
+        (True, 1.0)
     """
 
     candidate: Callable[[Any], Any]
@@ -73,6 +94,13 @@ class Info(NamedTuple):
         phase: int32, position in `jaxhop._trials.PHASES`.
         temperature: float32, in (0, 1].
         accepted: bool[population], whether the search goes on from the candidate.
+
+    Example:
+        >>> import jaxhop
+        >>> algorithm = jaxhop.algorithms.random_search()({"x": jaxhop.float(0, 1)}, population=4)
+        >>> info = algorithm.init(jax.random.key(0)).info
+        >>> float(info.temperature), info.accepted.shape
+        (1.0, (4,))
     """
 
     phase: jax.Array
@@ -88,6 +116,14 @@ class State(Protocol):
     Attributes:
         best: the point to return, one array per column of the space.
         best_value: float32, its value; infinite as long as there is none.
+
+    Example:
+        >>> import jaxhop
+        >>> space = jaxhop.Space({"x": jaxhop.float(0, 1, init=0.25)})
+        >>> algorithm = jaxhop.algorithms.random_search()(space, population=4)
+        >>> state: State = algorithm.init(jax.random.key(0))
+        >>> space.to_python(state.best), float(state.best_value)
+        ({'x': 0.25}, inf)
     """
 
     @property
@@ -153,7 +189,14 @@ class Algorithm(NamedTuple):
 
 
 class Recipe(Protocol):
-    """What the factories of `jaxhop.algorithms` return: settings, waiting for a problem."""
+    """What the factories of `jaxhop.algorithms` return: settings, waiting for a problem.
+
+    Example:
+        >>> import jaxhop
+        >>> recipe: Recipe = jaxhop.algorithms.annealed_mcmc(chains=2)
+        >>> isinstance(recipe({"x": jaxhop.float(0, 1)}, population=16), Algorithm)
+        True
+    """
 
     def __call__(self, space: Any, population: int, *, noisy: bool = False) -> Algorithm:
         """The algorithm for a problem.
@@ -191,7 +234,16 @@ def step(
         The state after.
 
     Example:
-        See `Algorithm`.
+        >>> import jaxhop
+        >>> space = jaxhop.Space({"x": jaxhop.float(-1, 1, init=0.5)})
+        >>> algorithm = jaxhop.algorithms.random_search()(space, population=8)
+        >>> def value(point):
+        ...     return space.decode(point)["x"] ** 2
+        >>> @jax.jit
+        ... def run(state):
+        ...     return step(algorithm, value, 8, jax.random.key(1), state, 0.0)
+        >>> run(algorithm.init(jax.random.key(0))).best_value <= 0.25
+        Array(True, dtype=bool)
     """
     key = _noise.raw(key)
     index = jnp.arange(population, dtype=jnp.int32)
@@ -242,6 +294,11 @@ def rows(points: Any, index: Any) -> Any:
 
     Returns:
         The point, or the points at these positions.
+
+    Example:
+        >>> points = (jnp.array([0.5, 1.5, 2.5]), jnp.array([[1, 2], [3, 4], [5, 6]]))
+        >>> [leaf.tolist() for leaf in rows(points, 1)]
+        [1.5, [3, 4]]
     """
     return jax.tree.map(lambda leaf: leaf[index], points)
 
@@ -257,6 +314,11 @@ def put(points: Any, index: Any, point: Any, when: Any = True) -> Any:
 
     Returns:
         Stacked points.
+
+    Example:
+        >>> points, new = (jnp.array([0.5, 1.5, 2.5]),), (jnp.float32(9.0),)
+        >>> put(points, 1, new)[0].tolist(), put(points, 1, new, when=False)[0].tolist()
+        ([0.5, 9.0, 2.5], [0.5, 1.5, 2.5])
     """
 
     def one(leaf: jax.Array, new: jax.Array) -> jax.Array:

@@ -11,7 +11,6 @@ they gain. Where neither gains any more, the search begins anew from elsewhere w
 """
 
 import dataclasses
-import math
 from typing import Any
 
 import jax
@@ -30,8 +29,8 @@ from jaxhop.algorithms._base import (
     usable,
 )
 from jaxhop.algorithms._confirmed import confirmed
+from jaxhop.algorithms._covariance_state import CovarianceState
 from jaxhop.algorithms._distribution import (
-    Distribution,
     Pace,
     Ranked,
     drawn,
@@ -39,6 +38,7 @@ from jaxhop.algorithms._distribution import (
     learned,
     ranked,
 )
+from jaxhop.algorithms._draws import draws_for, falling
 from jaxhop.algorithms._odds import taught
 from jaxhop.algorithms._probes import Gains, probe, summed
 from jaxhop.algorithms._reals import Reals
@@ -54,72 +54,6 @@ _CONFIRM = 0.02  # share of the budget that evaluates the mean of a random objec
 _RESTS = 5  # rounds of which one evaluates the mean
 _NARROW = 0.01  # deviations below which probes begin, in units of the range
 _SETTLED = 1e-5  # deviations below which a search may begin anew
-_FLAT, _FALLEN = 0.3, 0.6  # shares of the budget between which the number of draws falls
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class CovarianceState:
-    """The distribution, and the best points. Size: 4 vectors and 3 points, and the matrices.
-
-    Attributes:
-        key: uint32[2], scrambles the low-discrepancy points.
-        given: the first candidates, stacked.
-        distribution: of the real numbers.
-        odds: probabilities of options.
-        evaluated: float32, evaluations told.
-        round: int32, rounds told.
-        started: float32, progress at which the present run began.
-        age: int32, rounds of the present run; its first is drawn from anywhere.
-        restarts: int32, how many runs there were before.
-        improved: float32, evaluations told at the last improvement of this run.
-        top: the best point of this run; of a random objective the mean.
-        top_value: float32, its value.
-        hoped: `top` with several improving moves added up.
-        pending: bool, whether `hoped` is still to be evaluated.
-        gains: of draws and probes.
-        owed: float32, probes that are due.
-        best: the best point of all.
-        best_value: float32, its value.
-        info: phase, step size over the first one, and candidates that became the best.
-
-    Example:
-        >>> import jaxhop
-        >>> algorithm = covariance_adaptation()({"x": jaxhop.float(shape=(6,))}, population=16)
-        >>> state = algorithm.init(jax.random.key(0))
-        >>> state.points[0].shape, state.values.tolist()  # what a random objective would settle on
-        ((1, 6), [inf])
-    """
-
-    key: jax.Array
-    given: Any
-    distribution: Distribution
-    odds: tuple[jax.Array, ...]
-    evaluated: jax.Array
-    round: jax.Array
-    started: jax.Array
-    age: jax.Array
-    restarts: jax.Array
-    improved: jax.Array
-    top: Any
-    top_value: jax.Array
-    hoped: Any
-    pending: jax.Array
-    gains: Gains
-    owed: jax.Array
-    best: Any
-    best_value: jax.Array
-    info: Info
-
-    @property
-    def points(self) -> Any:
-        """The finalists of a random objective, stacked: the mean."""
-        return jax.tree.map(lambda leaf: leaf[None], self.top)
-
-    @property
-    def values(self) -> jax.Array:
-        """Their values."""
-        return self.top_value[None]
 
 
 def covariance_adaptation(*, correlated: bool | None = None, probes: bool = True) -> Recipe:
@@ -189,22 +123,6 @@ def covariance_adaptation(*, correlated: bool | None = None, probes: bool = True
     return recipe
 
 
-def draws_for(n: int) -> int:
-    """The least number of draws a round (Hansen 2016).
-
-    Args:
-        n: coordinates.
-
-    Returns:
-        A whole number.
-
-    Example:
-        >>> draws_for(100)
-        17
-    """
-    return 4 + int(3 * math.log(n))
-
-
 class _CovarianceAdaptation:
     """The functions of the algorithm, closed over the problem and the settings."""
 
@@ -261,14 +179,10 @@ class _CovarianceAdaptation:
             usual = min(_CALM_DRAWS * self._least, self._population)
             return jnp.where(state.round == 0, max(usual, given), usual).astype(jnp.int32)
         total = jnp.maximum(state.evaluated, 1) / jnp.clip(jnp.float32(progress), 1e-9, 1)
-        wide = jnp.clip(total / (25 * self._reals.n), 0.7, 2)
         more = self._least * 2.0**state.restarts
         room = max(self._population - self._population // 4 * self._probes, 4)
-        most = jnp.clip(more * wide, 4, room)
-        least = jnp.clip(more * jnp.minimum(wide, 1), 4, room)
         own = (progress - state.started) / jnp.maximum(1 - state.started, 1e-6)
-        fallen = jnp.clip((own - _FLAT) / (_FALLEN - _FLAT), 0, 1)
-        draws = jnp.round(most ** (1 - fallen) * least**fallen).astype(jnp.int32)
+        draws = falling(self._reals.n, more, room, total, own)
         return jnp.where(state.round == 0, jnp.maximum(draws, given), draws)
 
     def _due(self, state: CovarianceState, progress: Any) -> jax.Array:

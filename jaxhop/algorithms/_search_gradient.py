@@ -10,7 +10,7 @@ again from its key.
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,8 @@ import numpy as np
 
 from jaxhop import _noise
 from jaxhop._trials import PHASES
-from jaxhop.algorithms._annealed_mcmc import AnnealedState, companion
+from jaxhop.algorithms._annealed_mcmc import companion
+from jaxhop.algorithms._annealed_state import AnnealedState
 from jaxhop.algorithms._base import (
     Algorithm,
     Batch,
@@ -29,9 +30,12 @@ from jaxhop.algorithms._base import (
     rows,
     usable,
 )
+from jaxhop.algorithms._descent import RATE, Settings, pace, schedule
 from jaxhop.algorithms._direction import of_pairs, of_singles, search_direction
-from jaxhop.algorithms._perturbation import Kinds, kinds, perturbed, segments
-from jaxhop.space import Column, Float, Segment, Space, dither, written_out
+from jaxhop.algorithms._kept import best_kept, mean_kept, swapped
+from jaxhop.algorithms._perturbation import kinds, perturbed, segments
+from jaxhop.algorithms._search_gradient_state import SearchGradientState, parted
+from jaxhop.space import Column, Float, Segment, Space, dither
 
 if TYPE_CHECKING:
     import optax
@@ -40,89 +44,6 @@ _EXPLORE, _ANNEAL, _CONFIRM = (PHASES.index(name) for name in ("explore", "annea
 _CONFIRM_FROM = 0.98  # the share of the budget after which an estimated best is only re-evaluated
 _MANY = 65536  # floats, of which a few draws from anywhere are all alike
 _EXPLORE_STEP = np.float32(0.25)  # one scale of a parameter without bounds
-_MEMORY = 0.9  # of the moving means that values of a noisy objective are judged by
-_RATE, _ROUNDS = 0.01, 400.0  # the default optimizer's rate, and the rounds it is meant for
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SearchGradientState:
-    """The mean, the best point, and what the optimizer keeps. Size: 4 points with Adam.
-
-    Attributes:
-        floats: which columns of the space are floats.
-        mean: the floats that candidates are spread around, one array a column.
-        optimizer: optax's state, float32: 2 points for Adam.
-        others: state of the annealed MCMC that moves all that is no float, or None.
-        given: the first candidates if there are several, stacked, or None.
-        round: int32, rounds told.
-        kept: the best point: a candidate or a mean; of a random objective a mean, unless there is
-            none yet.
-        kept_value: float32, its value; of a random objective the moving mean that it had.
-        level: float32, moving mean of the mean's value (random objectives).
-        sums: float32[2], values on fresh keys of what is `mean` now and what is `kept` now, from
-            the last part of the budget; None where values are not random.
-        counts: float32[2], how many they are, or None.
-        info: phase, deviation over the first one, and candidates that the mean moves towards.
-
-    Example:
-        >>> import jaxhop
-        >>> space = {"w": jaxhop.float(shape=(500,)), "k": jaxhop.int(1, 4)}
-        >>> state = search_gradient()(space, population=16).init(jax.random.key(0))
-        >>> state.mean[0].shape, [leaf.shape for leaf in state.centre], state.number_given
-        ((500,), [(), (500,)], 1)
-        >>> float(state.best_value)  # of `state.best`; there is none before the first round
-        inf
-    """
-
-    floats: tuple[bool, ...] = dataclasses.field(metadata={"static": True})
-    mean: Any
-    optimizer: Any
-    others: AnnealedState | None
-    given: Any
-    round: jax.Array
-    kept: Any
-    kept_value: jax.Array
-    level: jax.Array
-    sums: jax.Array | None
-    counts: jax.Array | None
-    info: Info
-
-    @property
-    def number_given(self) -> int:
-        """How many points were given, of which each has a round of its own."""
-        return 1 if self.given is None else jax.tree.leaves(self.given)[0].shape[0]
-
-    @property
-    def centre(self) -> Any:
-        """The mean as a whole point."""
-        floats = iter(self.mean)
-        others = iter(() if self.others is None else rows(self.others.points, 0))
-        return tuple(next(floats) if own else next(others) for own in self.floats)
-
-    @property
-    def best(self) -> Any:
-        """The point to return: the better one of `kept` and the mean where both were confirmed."""
-        if self.sums is None:
-            return self.kept
-        mean, kept = self._confirmed
-        return choose(mean < kept, self.centre, self.kept)
-
-    @property
-    def best_value(self) -> jax.Array:
-        """Its value."""
-        if self.sums is None:
-            return self.kept_value
-        mean, kept = self._confirmed
-        known = jnp.isfinite(kept)
-        return jnp.where(known, jnp.minimum(mean, kept), self.kept_value)
-
-    @property
-    def _confirmed(self) -> jax.Array:
-        """Means of the values on fresh keys; infinite until both have some."""
-        assert self.sums is not None and self.counts is not None
-        both = jnp.all(self.counts > 0)
-        return jnp.where(both, self.sums / jnp.maximum(self.counts, 1), jnp.inf)
 
 
 def search_gradient(
@@ -196,10 +117,10 @@ def search_gradient(
 
     if explore is not None and not 0 <= explore <= 1:
         raise ValueError(f"`explore={explore!r}`: a share in [0, 1] must be given, such as 0.01.")
-    width = _schedule("sigma", sigma, optax.exponential_decay(0.05, 1, 0.1))
-    cool = _schedule("cooling", cooling, optax.cosine_decay_schedule(1.0, 1, 0.05))
-    descent = optax.adam(_RATE) if optimizer is None else optimizer
-    settings = _Settings(
+    width = schedule("sigma", sigma, optax.exponential_decay(0.05, 1, 0.1))
+    cool = schedule("cooling", cooling, optax.cosine_decay_schedule(1.0, 1, 0.05))
+    descent = optax.adam(RATE) if optimizer is None else optimizer
+    settings = Settings(
         kinds(noise, rank), descent, width, cool, bool(pairs), explore, optimizer is None
     )
 
@@ -212,36 +133,10 @@ def search_gradient(
     return recipe
 
 
-def _schedule(name: str, value: Any, default: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A schedule over progress from what a user gave."""
-    if value is None:
-        return default
-    if callable(value):
-        return value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-        raise ValueError(
-            f"`{name}={value!r}`: a positive number or a schedule over progress must be given,"
-            " such as 0.1 or optax.exponential_decay(0.1, 1, 0.1)."
-        )
-    return lambda progress: jnp.float32(value)
-
-
-class _Settings(NamedTuple):
-    """What the user chose."""
-
-    kinds: Kinds
-    optimizer: "optax.GradientTransformation"
-    sigma: Callable[[Any], Any]
-    cooling: Callable[[Any], Any]
-    pairs: bool
-    explore: float | None
-    paced: bool
-
-
 class _SearchGradient:
     """The functions of the algorithm, closed over the problem and the settings."""
 
-    def __init__(self, space: Space, population: int, noisy: bool, settings: _Settings) -> None:
+    def __init__(self, space: Space, population: int, noisy: bool, settings: Settings) -> None:
         if population < 4:
             raise ValueError(
                 f"`population={population}`: search_gradient needs at least 4 candidates a round."
@@ -277,7 +172,9 @@ class _SearchGradient:
         # Rounded to a short dtype, a candidate of low rank is not what was evaluated.
         self._inexact = any(
             any(part.rank for part in parts) and leaf.dtype.itemsize < 4
-            for parts, leaf in zip(self._segments, self._of(space.shape)[0], strict=True)
+            for parts, leaf in zip(
+                self._segments, parted(space.shape, self._floats)[0], strict=True
+            )
         )
         self.estimated = noisy or self._inexact
 
@@ -285,10 +182,12 @@ class _SearchGradient:
         points = first_points(self._space, points)
         several = jax.tree.leaves(points)[0].shape[0] > 1
         first = rows(points, 0)
-        mean, _ = self._of(first)
+        mean, _ = parted(first, self._floats)
         others = None
         if self._others is not None:
-            others = self._others.init(_noise.raw(key), self._of(rows(points, slice(0, 1)))[1])
+            others = self._others.init(
+                _noise.raw(key), parted(rows(points, slice(0, 1)), self._floats)[1]
+            )
         return SearchGradientState(
             floats=self._floats,
             mean=mean,
@@ -346,7 +245,12 @@ class _SearchGradient:
         exploring, confirming = self._exploring(state, progress), self._confirming(progress)
         weigh = of_pairs if self._settings.pairs else of_singles
         weights, averages = weigh(values, batch.valid, self._directions)
-        state = self._keep(state, batch, values, exploring, confirming)
+        # Of random values of candidates only those that look for a first mean are kept.
+        eligible = exploring if self._noisy else jnp.bool_(True)
+        eligible &= (batch.index == 0) | (not self._inexact)
+        state = best_kept(state, batch, jnp.where(eligible, values, jnp.inf))
+        if self._noisy:
+            state = mean_kept(state, values[0], exploring, confirming)
 
         def descend(turn: Any, moving: tuple[Any, Any]) -> tuple[Any, Any]:
             # As above: the turn is 0.
@@ -373,7 +277,7 @@ class _SearchGradient:
             round=state.round + 1,
             info=self._info(weights, exploring, confirming, progress),
         )
-        return self._swapped(state, confirming) if self._noisy else state
+        return swapped(state, confirming) if self._noisy else state
 
     # Phases.
 
@@ -406,90 +310,18 @@ class _SearchGradient:
             return number, jnp.ones_like(number, jnp.float32)
         return number // 2, jnp.where(number % 2 == 0, jnp.float32(1), jnp.float32(-1))
 
-    def _of(self, point: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """A point's floats, and all else."""
-        both = list(zip(point, self._floats, strict=True))
-        return tuple(x for x, own in both if own), tuple(x for x, own in both if not own)
-
     def _point(self, floats: Any, others: Any) -> tuple[Any, ...]:
         floats, others = iter(floats), iter(others)
         return tuple(next(floats) if own else next(others) for own in self._floats)
 
     # What becomes of the values.
 
-    def _keep(
-        self,
-        state: SearchGradientState,
-        batch: Batch,
-        values: jax.Array,
-        exploring: jax.Array,
-        confirming: jax.Array,
-    ) -> SearchGradientState:
-        """Keeps the best point; of a random objective that is explored, the best mean."""
-        exact = batch.index == 0 if self._inexact else True
-        eligible = jnp.where(exact, values, jnp.inf)
-        winner = jnp.argmin(eligible)
-        improved = eligible[winner] < state.kept_value
-        improved &= exploring if self._noisy else True
-
-        def candidate(turn: Any, kept: Any) -> Any:
-            # The turn is 0; what does not depend on it would be made whether there is one or not.
-            return written_out(batch.candidate(winner + turn))
-
-        kept = jax.lax.fori_loop(0, improved.astype(jnp.int32), candidate, state.kept)
-        value = jnp.where(improved, eligible[winner], state.kept_value)
-        state = dataclasses.replace(state, kept=kept, kept_value=value)
-        if not self._noisy:
-            return state
-        now = values[0]
-        first = jnp.isnan(state.level)
-        level = jnp.where(first, now, _MEMORY * state.level + (1 - _MEMORY) * now)
-        # A mean without a value, or one that is only confirmed, changes nothing.
-        seen = jnp.isfinite(now) & ~exploring
-        level = jnp.where(seen & ~confirming, level, state.level)
-        # What was kept of the exploration is the luckiest of many.
-        better = seen & ~confirming & (first | (level < value))
-        centre = state.centre
-        kept = jax.lax.fori_loop(0, better.astype(jnp.int32), lambda _, kept: centre, kept)
-        seen &= confirming
-        assert state.sums is not None and state.counts is not None
-        # Progress may begin again: what was confirmed then says nothing of later means.
-        return dataclasses.replace(
-            state,
-            kept=kept,
-            kept_value=jnp.where(better, level, value),
-            level=level,
-            sums=jnp.where(confirming, state.sums.at[0].add(jnp.where(seen, now, 0)), 0),
-            counts=jnp.where(confirming, state.counts.at[0].add(seen), 0),
-        )
-
-    def _swapped(self, state: SearchGradientState, confirming: jax.Array) -> SearchGradientState:
-        """Mean and kept point in each other's place, so that both are evaluated by turns."""
-
-        def swap(_: Any, state: SearchGradientState) -> SearchGradientState:
-            assert state.sums is not None and state.counts is not None
-            mean, others = self._of(state.kept)
-            chain = state.others
-            if chain is not None:
-                points = jax.tree.map(lambda x, new: x.at[0].set(new), chain.points, others)
-                chain = dataclasses.replace(chain, points=points)
-            return dataclasses.replace(
-                state,
-                mean=mean,
-                others=chain,
-                kept=state.centre,
-                sums=jnp.flip(state.sums),
-                counts=jnp.flip(state.counts),
-            )
-
-        return jax.lax.fori_loop(0, confirming.astype(jnp.int32), swap, state)
-
     def _next_start(self, state: SearchGradientState) -> Any:
         """Exploring: the next of the given points, or the best point so far."""
-        mean, _ = self._of(state.kept)
+        mean, _ = parted(state.kept, self._floats)
         if state.given is None:
             return mean
-        given, _ = self._of(state.given)
+        given, _ = parted(state.given, self._floats)
         last = state.number_given - 1
         return choose(state.round < last, rows(given, jnp.minimum(state.round + 1, last)), mean)
 
@@ -504,12 +336,13 @@ class _SearchGradient:
     ) -> tuple[Any, Any]:
         """One step of the optimizer along the search gradient."""
         mean, optimizer = moving
-        shapes = self._of(self._space.shape)[0]
+        shapes = parted(self._space.shape, self._floats)[0]
         gradient = search_direction(key, batch, weights, self._segments, shapes)
         steps: Any
         steps, optimizer = self._settings.optimizer.update(gradient, optimizer, _as_float32(mean))
         factor = jnp.asarray(self._settings.cooling(jnp.float32(progress)), jnp.float32)
-        factor *= self._pace(number, progress)
+        if self._settings.paced:
+            factor *= pace(number, progress)
         moved = []
         for column, base, step in zip(self._columns, mean, steps, strict=True):
             parameter = column.parameter
@@ -520,18 +353,6 @@ class _SearchGradient:
                 step += dither(base + step, words.reshape(base.shape), base.dtype)
             moved.append(parameter.shifted(base, step))
         return tuple(moved), optimizer
-
-    def _pace(self, number: jax.Array, progress: Any) -> jax.Array:
-        """How long the default optimizer's steps are, for the rounds that the budget allows for.
-
-        The more there are, the shorter they should be. Measured: 0.01 to 0.02 suits 400 rounds,
-        0.03 a hundred and 0.003 to 0.005 some 6,000, on shifted functions of 1,000 and 5,000
-        numbers with 8 to 512 candidates a round, and on networks.
-        """
-        if not self._settings.paced:
-            return jnp.float32(1)
-        rounds = (number + 1) / jnp.clip(jnp.float32(progress), 1e-6, 1)
-        return jnp.clip((_ROUNDS / rounds) ** 0.25, 0.1, 3)
 
     def _tell_others(
         self,
@@ -547,7 +368,7 @@ class _SearchGradient:
         each = 2 if self._settings.pairs else 1
 
         def candidate(i: Any) -> Any:
-            return self._of(batch.candidate(1 + each * i))[1]
+            return parted(batch.candidate(1 + each * i), self._floats)[1]
 
         return self._others.tell(
             key, state.others, Batch(candidate, index, jnp.isfinite(averages)), averages, progress
