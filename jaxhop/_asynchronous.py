@@ -4,13 +4,11 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
 
-import jax
 import numpy as np
 
+from jaxhop._arrivals import Arrivals
 from jaxhop._asker import Asker
-from jaxhop._asking import stacked
 from jaxhop._book import Book, Unwritten
 from jaxhop._pruning import Judge
 from jaxhop._row import Row
@@ -80,20 +78,6 @@ def run_trials(
             return
 
 
-@dataclass(slots=True)
-class _Columns:
-    """The trials that ended since the last report."""
-
-    rows: list[Row] = field(default_factory=list)
-    values: list[float] = field(default_factory=list)
-    status: list[int] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    duration: list[float] = field(default_factory=list)
-    worker: list[int] = field(default_factory=list)
-    cost: list[float] = field(default_factory=list)
-    improved: list[bool] = field(default_factory=list)
-
-
 class _Trials:
     """What is under way, what came back, and what the search knows by now."""
 
@@ -111,7 +95,7 @@ class _Trials:
         self._asker, self._evaluator, self._rules, self._clock = asker, evaluator, rules, clock
         self._book = book
         self._pending: dict[int, Row] = {}
-        self._new = _Columns()
+        self._new = Arrivals()
         self._told = 0  # rows of `_new` that the asker knows
         self._accepted: list[np.ndarray] = []
         self._submitted = self._finished = self._reported = self._own = self._improved_at = 0
@@ -223,26 +207,9 @@ class _Trials:
         self._visited = elapsed
         first, self._reported = self._reported, self._finished
         best = self._rules.sign * self._lowest if self._best is not None else math.nan
-        report = Report(
-            first=first,
-            values=np.array(new.values),
-            phase=np.array([row.phase for row in new.rows], np.int8),
-            step=np.array([row.turn for row in new.rows], np.int64),
-            seconds=np.array(new.seconds),
-            temperature=np.array([row.temperature for row in new.rows], np.float32),
-            accepted=np.concatenate(self._accepted),
-            improved=np.array(new.improved),
-            status=np.array(new.status, np.int8),
-            duration=np.array(new.duration, np.float32),
-            worker=np.array(new.worker, np.int16),
-            cost=np.array(new.cost),
-            kept=np.arange(len(new.rows)),
-            points=tuple(jax.tree.leaves(stacked([row.point for row in new.rows]))),
-            best_value=best,
-            elapsed=elapsed,
-            progress=self._progress(elapsed),
-        )
-        self._new, self._told, self._accepted = _Columns(), 0, []
+        accepted = np.concatenate(self._accepted)
+        report = new.report(first, accepted, best, elapsed, self._progress(elapsed))
+        self._new, self._told, self._accepted = Arrivals(), 0, []
         return report
 
     def ended(self, reason: str) -> Ended:
@@ -389,24 +356,16 @@ class _Trials:
 
     def _add(self, row: Row, outcome: Outcome, value: float) -> None:
         """Adds a trial that ended to what is known."""
-        new, status = self._new, STATUSES.index(outcome.status)
         if self._judge is not None:
             self._judge.tell(outcome.status, value, outcome.curve)
         inner = self._rules.sign * value
-        improved = status == 0 and row.full and -math.inf < inner < self._lowest
+        improved = outcome.status == "completed" and row.full and -math.inf < inner < self._lowest
         self._finished += 1
         if improved:
             self._lowest, self._best, self._improved_at = inner, row, self._finished
         if not math.isnan(outcome.cost):
             self._cost += outcome.cost
-        new.rows.append(row)
-        new.values.append(value)
-        new.status.append(status)
-        new.seconds.append(self._clock() - self._begin)
-        new.duration.append(outcome.seconds)
-        new.worker.append(outcome.worker)
-        new.cost.append(outcome.cost)
-        new.improved.append(improved)
+        self._new.add(row, outcome, value, self._clock() - self._begin, improved)
 
     def _tell(self) -> None:
         """Tells the asker of what it does not know yet."""

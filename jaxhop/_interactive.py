@@ -1,7 +1,6 @@
 """The object form of a search: run it, look, add to it, freeze a parameter, run it again."""
 
 import copy
-import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,6 @@ import jax
 import numpy as np
 
 from jaxhop import _saved
-from jaxhop._arguments import parse_direction
 from jaxhop._budget import Budget
 from jaxhop._merging import allows, merged, over
 from jaxhop._pruning import number
@@ -19,6 +17,7 @@ from jaxhop._python_search import Continued, Memory
 from jaxhop._result import Result
 from jaxhop._row import Row
 from jaxhop._search import search
+from jaxhop._standing import Collect, Standing
 from jaxhop._trials import PHASES, Trial
 from jaxhop.space import Fidelity, Parameter, Space, known
 from jaxhop.storage import describe, from_plain, read_settings, to_plain
@@ -71,17 +70,15 @@ class Search:
         self._seed = seed
         self._space = known(self._tree)
         self._queue: list[Any] = []
-        self._direction: str | None = None
         self._memory = Memory()
         self._asked: dict[bytes, Row] = {}
-        self._trials: list[Trial] = []
-        self._leader: Trial | None = None  # the best of the trials that obey what is frozen
+        self._standing = Standing(self._obeys)
         self._runs = 0  # before it was saved
         self._home: tuple[str, list[Any]] | None = None  # the directory, and what it began with
         self.results: list[Result] = []
 
     def __repr__(self) -> str:
-        return f"Search({self._tree!r}, {len(self._trials)} evaluations)"
+        return f"Search({self._tree!r}, {len(self._standing.trials)} evaluations)"
 
     @property
     def space(self) -> Space:
@@ -91,17 +88,18 @@ class Search:
     @property
     def history(self) -> tuple[Trial, ...]:
         """The evaluations so far, in the order in which they ended."""
-        return tuple(self._trials)
+        return tuple(self._standing.trials)
 
     @property
     def best(self) -> Any:
         """The best candidate so far that obeys what is frozen, or None."""
-        return None if self._leader is None else copy.deepcopy(self._leader.params)
+        leader = self._standing.leader
+        return None if leader is None else copy.deepcopy(leader.params)
 
     @property
     def best_value(self) -> float:
         """The value of `best`, or NaN."""
-        return float("nan") if self._leader is None else self._leader.value
+        return self._standing.best_value
 
     def __getitem__(self, name: Any) -> Any:
         """A parameter or constant of the space by its key; the value of what is frozen."""
@@ -129,7 +127,7 @@ class Search:
             self._frozen[name] = value
         self._memory = Memory()
         self._asked = {}
-        self._lead_all()
+        self._standing.restart(self._standing.trials)
 
     def __iadd__(self, candidate: Any) -> "Search":
         """Enqueues a candidate: `search += {"lr": 0.1}`."""
@@ -172,10 +170,10 @@ class Search:
         """
         if isinstance(settings.get("dir"), str | os.PathLike):
             return self._run_in(fn, direction, settings)
-        direction, self._home = self._directed(direction), None
+        direction, self._home = self._standing.turn(direction), None
         queue, self._queue = self._queue, []
         given = [*queue, *(settings.pop("init", None) or ())]
-        callbacks = [_Collect(self._keep, len(self._trials)), *settings.pop("callbacks", ())]
+        callbacks = [Collect(self._standing), *settings.pop("callbacks", ())]
         seed = settings.pop("seed", self._seed + self._runs + len(self.results))
         self._memory.best, self._memory.best_value = self.best, self.best_value
         result = search(
@@ -215,9 +213,9 @@ class Search:
             raise ValueError(f"`ask({n!r})`: `n >= 1` must hold. Say `ask(1)`.")
         self._home = None
         asker = self._memory.asker(self._space, self._seed, None)
-        start = [] if self._trials or self._asked or self._queue else [None]
+        start = [] if self._standing.trials or self._asked or self._queue else [None]
         rows, self._queue = asker.first([*start, *self._queue[:n]]), self._queue[n:]
-        told = len(self._trials)
+        told = len(self._standing.trials)
         # Nobody knows how long the loop will be.
         progress = Budget(target=0.0).progress(told, 0.0)
         while len(rows) < n and (more := asker.more(progress, n - len(rows), told < _ALWAYS)):
@@ -253,7 +251,7 @@ class Search:
                 f"`tell`: {len(candidates)} candidates need as many values, but got"
                 f" {len(values)}. Give one for each."
             )
-        self._directed(direction or self._direction or "min")
+        self._standing.turn(direction or self._standing.direction or "min")
         self._home = None
         asker = self._memory.asker(self._space, self._seed, None)
         rows = []
@@ -262,13 +260,12 @@ class Search:
             asker.tried.new(row.key)
             rows.append(self._asked.pop(row.key, row))
         given = np.array([number(value, "tell") for value in values])
-        asker.tell(rows, np.where(np.isfinite(given), self._sign * given, np.inf))
+        asker.tell(rows, np.where(np.isfinite(given), self._standing.sign * given, np.inf))
         for candidate, value, row in zip(candidates, given.tolist(), rows, strict=True):
-            best = self.best_value
-            improved = np.isfinite(value) and not self._sign * value >= self._sign * best
-            self._keep(
+            improved = self._standing.better(value)
+            self._standing.add(
                 Trial(
-                    number=len(self._trials),
+                    number=len(self._standing.trials),
                     params=copy.deepcopy(candidate),  # whoever tells may change it later
                     value=value,
                     status="completed",
@@ -276,8 +273,8 @@ class Search:
                     seconds=float("nan"),
                     duration=float("nan"),
                     worker=0,
-                    improved=bool(improved),
-                    best_value=value if improved else best,
+                    improved=improved,
+                    best_value=value if improved else self.best_value,
                 )
             )
 
@@ -307,12 +304,12 @@ class Search:
             plain = {
                 "space": describe(known(tree)),
                 "seed": self._seed,
-                "direction": self._direction,
+                "direction": self._standing.direction,
                 "runs": self._runs + len(self.results),
                 "frozen": [[to_plain(key), to_plain(x)] for key, x in self._frozen.items()],
                 "changed": [to_plain(key) for key in self._changed],
                 "queue": [_saved.plain_candidate(tree, each) for each in self._queue],
-                "trials": [_saved.plain_trial(tree, trial) for trial in self._trials],
+                "trials": [_saved.plain_trial(tree, trial) for trial in self._standing.trials],
                 "asker": None if asker is None else _saved.plain_asker(asker, self._asked),
             }
         except TypeError as error:
@@ -365,15 +362,14 @@ class Search:
         """Takes in what `save` wrote; the search is new."""
         tree = self._whole
         if plain["direction"] is not None:
-            self._directed(plain["direction"])
+            self._standing.turn(plain["direction"])
         self._runs = int(plain["runs"])
-        self._trials = [
-            _saved.read_trial(tree, at, each) for at, each in enumerate(plain["trials"])
-        ]
         for key, value in plain["frozen"]:
             self[from_plain(key)] = from_plain(value)
         self._changed = [from_plain(key) for key in plain["changed"]]
-        self._lead_all()
+        self._standing.restart(
+            _saved.read_trial(tree, at, each) for at, each in enumerate(plain["trials"])
+        )
         self._queue = [_saved.read_candidate(tree, each) for each in plain["queue"]]
         if plain["asker"] is not None:
             self._asked = _saved.read_asker(self._memory, self._space, plain["asker"])
@@ -386,14 +382,13 @@ class Search:
         result = search(
             fn,
             Continued(self._space, memory, initial=not begun),
-            direction=self._directed(direction),
+            direction=self._standing.turn(direction),
             init=given,
             **{"seed": self._seed, **settings},
         )
         self._queue, self._home = [], (place, begun)
         self._memory, self._asked = memory, {}
-        self._trials = _saved.recorded(result.history)
-        self._lead_all()
+        self._standing.restart(_saved.recorded(result.history))
         self.results.append(result)
         return result
 
@@ -409,7 +404,7 @@ class Search:
                     " Enqueue them before the first run, or run without `dir`."
                 )
             return self._home[1], self._queue
-        if self._trials or self._asked or self.results:
+        if self._standing.trials or self._asked or self.results:
             raise ValueError(
                 f"`dir={place!r}`: this search knows of evaluations that are not in the"
                 " directory. Say `dir` from the first run on, or write the search down with"
@@ -417,40 +412,9 @@ class Search:
             )
         return self._queue, []
 
-    def _directed(self, direction: str) -> str:
-        direction = parse_direction(direction)
-        if self._direction not in (None, direction):
-            raise ValueError(
-                f"`direction={direction!r}`: this search was told values of"
-                f" direction={self._direction!r}, and its best one is the best of those. Make"
-                " another Search for another direction."
-            )
-        self._direction = direction
-        return direction
-
-    @property
-    def _sign(self) -> int:
-        return -1 if self._direction == "max" else 1
-
-    def _keep(self, trial: Trial) -> None:
-        self._trials.append(trial)
-        self._lead(trial)
-
-    def _lead_all(self) -> None:
-        """Chooses the best one anew."""
-        self._leader = None
-        for trial in self._trials:
-            self._lead(trial)
-
-    def _lead(self, trial: Trial) -> None:
-        """Makes a trial the best one, if it is, and obeys what is frozen."""
-        better = (
-            trial.status == "completed"
-            and np.isfinite(trial.value)
-            and not self._sign * trial.value >= self._sign * self.best_value
-        )
-        if better and all(allows(self._tree[key], trial.params[key]) for key in self._changed):
-            self._leader = trial
+    def _obeys(self, params: Any) -> bool:
+        """Whether a candidate is one that what is frozen allows."""
+        return all(allows(self._tree[key], params[key]) for key in self._changed)
 
     def _filled(self, candidate: Any) -> Any:
         """A whole candidate from a part of one."""
@@ -464,14 +428,3 @@ class Search:
             keys = list(self._tree) if isinstance(self._tree, Mapping) else []
             raise KeyError(f"`search[{name!r}]`: the space has no such key. Its keys are {keys}.")
         return self._tree
-
-
-class _Collect:
-    """A callback that keeps the evaluations."""
-
-    def __init__(self, keep: Callable[[Trial], None], before: int) -> None:
-        self._keep, self._before = keep, before
-
-    def on_trial(self, trial: Trial) -> None:
-        """Keeps one."""
-        self._keep(dataclasses.replace(trial, number=self._before + trial.number))
