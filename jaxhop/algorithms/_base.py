@@ -70,15 +70,11 @@ class Batch(NamedTuple):
             what a sum over all candidates is made by.
 
     Example:
-        >>> import jaxhop
-        >>> algorithm = jaxhop.algorithms.random_search()({"x": jaxhop.float(0, 1)}, population=4)
-        >>> keys = jax.random.split(jax.random.key(0))
-        >>> state, index = algorithm.init(keys[0]), jnp.arange(4)
-        >>> batch = Batch(lambda i: algorithm.ask(keys[1], i, state, 0.0), index, index < 4)
-        >>> values = jnp.array([3.0, 1.0, 2.0, jnp.nan])
-        >>> state = jax.jit(lambda: algorithm.tell(keys[1], state, batch, values, 0.0))()
-        >>> bool(state.best[0] == batch.candidate(1)[0]), state.best_value.item()
-        (True, 1.0)
+        >>> x, index = jnp.array([0.5, -1.0, 2.0]), jnp.arange(3)
+        >>> batch = Batch(candidate=lambda i: (x[i],), index=index, valid=index < 2)
+        >>> values = jnp.where(batch.valid, jnp.array([3.0, 1.0, 0.0]), jnp.inf)
+        >>> batch.candidate(jnp.argmin(values))  # the best that has a value
+        (Array(-1., dtype=float32),)
     """
 
     candidate: Callable[[Any], Any]
@@ -234,16 +230,14 @@ def step(
         The state after.
 
     Example:
-        >>> import jaxhop
-        >>> space = jaxhop.Space({"x": jaxhop.float(-1, 1, init=0.5)})
-        >>> algorithm = jaxhop.algorithms.random_search()(space, population=8)
-        >>> def value(point):
-        ...     return space.decode(point)["x"] ** 2
-        >>> @jax.jit
-        ... def run(state):
-        ...     return step(algorithm, value, 8, jax.random.key(1), state, 0.0)
-        >>> run(algorithm.init(jax.random.key(0))).best_value <= 0.25
-        Array(True, dtype=bool)
+        >>> grid = Algorithm(  # whose state is the best value, and nothing else
+        ...     init=lambda key, points=None: jnp.float32(jnp.inf),
+        ...     ask=lambda key, index, state, progress: (index - 2.0,),
+        ...     tell=lambda key, state, batch, values, progress: jnp.minimum(state, values.min()),
+        ... )
+        >>> key = jax.random.key(0)
+        >>> step(grid, lambda point: (point[0] - 1.25) ** 2, 5, key, grid.init(key), 0.0)
+        Array(0.0625, dtype=float32)
     """
     key = _noise.raw(key)
     index = jnp.arange(population, dtype=jnp.int32)
