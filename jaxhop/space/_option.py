@@ -67,7 +67,6 @@ def _refuse(what: str) -> Callable[..., NoReturn]:
     return refuse
 
 
-@jax.tree_util.register_pytree_node_class
 class Option:
     """The option that was chosen, known only when the compiled program runs.
 
@@ -106,15 +105,6 @@ class Option:
             Array(3, dtype=int32)
         """
         return self.choices.values(self.parts)
-
-    def tree_flatten(self) -> tuple[tuple[Any, ...], Options]:
-        """The traced index and values, and the static options."""
-        return (self.index, self.parts), self.choices
-
-    @classmethod
-    def tree_unflatten(cls, choices: Options, children: tuple[Any, ...]) -> "Option":
-        """An option from its traced and its static part."""
-        return cls(children[0], choices, children[1])
 
     def switch(self, *functions: Callable[..., Any]) -> Any:
         """The result of one of several functions: the one at the option's position.
@@ -168,6 +158,13 @@ class Option:
     __contains__ = _refuse("x in option")
     __getitem__ = _refuse("option[...]")
     __call__ = _refuse("option(...)")
+
+
+jax.tree_util.register_pytree_node(
+    Option,
+    lambda option: ((option.index, option.parts), option.choices),
+    lambda choices, children: Option(children[0], choices, children[1]),
+)
 
 
 def _bind(function: Callable[..., Any], option: Any) -> Callable[[], Any]:

@@ -93,6 +93,12 @@ class Space(Named):
         Returns:
             What `assembled` makes a candidate of; `LowRank` where a matrix of a `Perturbed` column
             is not added up.
+
+        Example:
+            >>> from jaxhop.space import Float, Int
+            >>> space = Space({"n": Int(1, 5), "x": Float(0, 1), "seed": 3})
+            >>> [value.item() for value in space.leaf_values(space.encode({"n": 4, "x": 0.25}))]
+            [4, 0.25]
         """
         if self.python:
             raise TypeError(
@@ -117,10 +123,8 @@ class Space(Named):
 
         Example:
             >>> from jaxhop.space import Float, Int
-            >>> space = Space({"n": Int(1, 5), "x": Float(0, 1), "seed": 3})
-            >>> values = space.leaf_values(space.encode({"n": 4, "x": 0.25}))
-            >>> space.assembled([2 * value for value in values])
-            {'n': Array(8, dtype=int32), 'seed': 3, 'x': Array(0.5, dtype=float32)}
+            >>> Space({"n": Int(1, 5), "x": Float(0, 1), "seed": 3}).assembled([4, 0.25])
+            {'n': 4, 'seed': 3, 'x': 0.25}
         """
         return self._tree.assembled(self._tree.joined(values))
 
@@ -218,6 +222,13 @@ class Space(Named):
 
         Returns:
             What `to_python_many` and `keys` return.
+
+        Example:
+            >>> from jaxhop.space import Float
+            >>> points = (np.array([0.1, 0.104], np.float32),)  # which is 0.1 when rounded
+            >>> candidates, keys = Space(Float(0, 1, ".1f")).decoded_many(points)
+            >>> candidates, keys[0] == keys[1]
+            ([0.1, 0.1], True)
         """
         return self._decoder.candidates(points, store, keyed=True)
 
@@ -233,11 +244,10 @@ class Space(Named):
 
         Example:
             >>> from jaxhop.space import Float
-            >>> space = Space(Float(0, 1, ".1f"))
             >>> points = (np.array([0.1, 0.104, 0.2], np.float32),)  # 0.104 is 0.1 when rounded
-            >>> candidates, keys = space.decoded_many(points)
-            >>> candidates, keys[0] == keys[1], keys == space.keys(points)
-            ([0.1, 0.1, 0.2], True, True)
+            >>> keys = Space(Float(0, 1, ".1f")).keys(points)
+            >>> keys[0] == keys[1], keys[1] == keys[2]
+            (True, False)
         """
         return self.decoded_many(points, store)[1]
 
