@@ -241,8 +241,12 @@ class Result:
             writer.writerow(table)
             writer.writerows(zip(*columns, strict=True))
 
-    def plot(self) -> "tuple[Axes, ...]":
+    def plot(self, path: str | os.PathLike[str] | None = None) -> "tuple[Axes, ...]":
         """Draws the two pictures that matter most: `jaxhop.plots.history` and `slice`.
+
+        Args:
+            path: where to write them, over any file that is there, in the format that its ending
+                names (`.png`, `.pdf`, `.svg`). Default: they are not written.
 
         Returns:
             The matplotlib axes of both; of the first alone, where no parameter is a number or an
@@ -250,10 +254,15 @@ class Result:
 
         Raises:
             ImportError: if matplotlib is not installed.
+            ValueError: if matplotlib does not know the format.
+            OSError: if the file cannot be written.
         """
         from jaxhop.plots._overview import overview
 
-        return overview(self)
+        axes = overview(self)
+        if path is not None:
+            axes[0].figure.savefig(path)
+        return axes
 
     def report(self, path: str | os.PathLike[str], *, title: str = "jaxhop result") -> None:
         """Writes one page of HTML about the search, over any file that is there.

@@ -21,8 +21,15 @@ def test_every_python_block_runs_in_order(tmp_path, monkeypatch):
     for block in blocks:
         block, _ = re.subn(r'runtime="\d+s"', 'runtime="1s"', block)
         exec(compile(block, str(README), "exec"), names)
-    assert len(blocks) == 17
-    assert sorted(os.listdir(tmp_path)) == ["history.csv", "history.png", "runs", "search.json"]
+    assert len(blocks) == 18
+    assert sorted(os.listdir(tmp_path)) == [
+        "first.png",
+        "history.csv",
+        "history.png",
+        "plot.png",
+        "runs",
+        "search.json",
+    ]
 
 
 def test_the_two_commands_stand_in_readme_word_for_word():
