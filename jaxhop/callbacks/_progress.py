@@ -1,4 +1,4 @@
-"""The live line on the terminal, and the table at the end."""
+"""The live line on the terminal, or lines in a log, and the table at the end."""
 
 import math
 import sys
@@ -9,6 +9,7 @@ from jaxhop._result import Result, format_rate
 from jaxhop._trials import Report, Start
 
 _SECONDS_BETWEEN = 0.25  # a line that changes faster cannot be read
+_SECONDS_BETWEEN_LINES = 10.0  # a log is read later, and whole
 
 # At most 80 columns with the text that `_text` writes.
 _WITH_BAR = "{percentage:3.0f}%|{bar:10}| {desc}"
@@ -19,12 +20,14 @@ _WITHOUT_BAR = "{desc}{bar:0}"
 class Progress:
     """One line that lives while the search runs, and a table of its phases at the end.
 
+    Where output goes to a file or a pipe, a line is written every ten seconds instead.
+
     The line shows the share of the budget that is used, time gone and time left, evaluations,
     evaluations a second and the best value. With a target only, nobody knows what is left, and
     the line does without.
 
     Args:
-        show: True or False to show it or not. Default: None, only on a terminal.
+        show: True or False to show it or not. Default: None, only on a terminal or in a notebook.
         stream: where to write. Default: `sys.stderr`, as it is when the search starts.
 
     Example:
@@ -36,22 +39,26 @@ class Progress:
         self._show = show
         self._stream = stream
         self._bar: Any = None
+        self._log: TextIO | None = None
 
     def on_start(self, info: Start) -> None:
-        """Draws the empty line.
+        """Draws the empty line; in a log there is nothing to say yet.
 
         Args:
             info: what is known before the first evaluation.
         """
         stream = self._stream or sys.stderr
-        show = bool(stream and stream.isatty()) if self._show is None else self._show
-        if not show:
+        live = bool(stream) and _lives(stream)
+        if not (live if self._show is None else self._show):
             return
-        from tqdm import tqdm
-
         self._timed = info.budget.measured
         self._report: Report | None = None
         self._drawn = 0.0
+        if not live:
+            self._log = stream
+            return
+        from tqdm import tqdm
+
         self._bar = tqdm(
             total=1.0,
             desc="starting",
@@ -66,11 +73,12 @@ class Progress:
         Args:
             report: where the search stands.
         """
-        if self._bar is None:
+        if self._bar is None and self._log is None:
             return
         first = self._report is None
         self._report = report
-        if first or report.elapsed - self._drawn >= _SECONDS_BETWEEN:
+        between = _SECONDS_BETWEEN if self._log is None else _SECONDS_BETWEEN_LINES
+        if first or report.elapsed - self._drawn >= between:
             self._draw(report)
 
     def on_end(self, result: Result) -> None:
@@ -79,11 +87,11 @@ class Progress:
         Args:
             result: what the search found.
         """
-        if self._bar is None:
+        stream = self._log if self._bar is None else self._bar.fp
+        if stream is None:
             return
-        if self._report is not None:
+        if self._report is not None and (self._log is None or self._report.elapsed > self._drawn):
             self._draw(self._report)
-        stream = self._bar.fp
         self.close()
         stream.write(format_phases(result.phases) + "\n")
         stream.flush()
@@ -93,12 +101,23 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+        self._log = None
 
     def _draw(self, report: Report) -> None:
         self._drawn = report.elapsed
+        if self._log is not None:
+            share = f"{report.progress:4.0%} | " if self._timed else ""
+            self._log.write(f"{share}{_text(report, self._timed)}\n")
+            self._log.flush()
+            return
         self._bar.n = report.progress
         self._bar.set_description_str(_text(report, self._timed), refresh=False)
         self._bar.refresh()
+
+
+def _lives(stream: TextIO) -> bool:
+    """Whether what was written can be written over: on a terminal, and in a notebook."""
+    return stream.isatty() or type(stream).__module__.startswith("ipykernel.")
 
 
 def _text(report: Report, timed: bool) -> str:
