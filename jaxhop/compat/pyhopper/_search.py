@@ -41,10 +41,21 @@ class Search:
         ValueError: if two dicts disagree, or a parameter is wrong, or there is none.
 
     Example:
+        >>> import tempfile
         >>> from jaxhop.compat import pyhopper
         >>> search = pyhopper.Search({"n": pyhopper.int(1, 8)})
-        >>> search += {"n": 7}
+        >>> search += {"n": 7}  # or search.enqueue({"n": 7})
+        >>> search.free_param_count, search.manual_queue_count
+        (1, 1)
         >>> search.run(lambda params: -abs(params["n"] - 6), steps=8, quiet=True)
+        {'n': 6}
+        >>> search.best, search.best_f, search.history[0], search.checkpoint_path
+        ({'n': 6}, 0.0, {'n': 7}, None)
+        >>> again = pyhopper.Search({"n": pyhopper.int(1, 8)})
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     path = search.save(place)
+        ...     again.load(path)
+        >>> again.best
         {'n': 6}
     """
 
@@ -262,7 +273,7 @@ class Search:
         refuse_foreign(checkpoint_path)
         self._search = _interactive.Search.load(checkpoint_path, self._search._whole)
         self._run = None
-        self._recall(-1 if self._search._direction == "max" else 1, False)
+        self._recall(self._search._standing.sign, False)
 
     def _recall(self, sign: int, queued: bool) -> None:
         """Fills the history anew."""

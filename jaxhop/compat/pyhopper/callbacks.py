@@ -54,6 +54,15 @@ class Callback:
 
     All methods are optional. Callbacks hear of an evaluation when it has ended, of its start,
     too. No candidate is sampled twice, so there is nothing to hear of duplicates.
+
+    Example:
+        >>> from jaxhop.compat import pyhopper
+        >>> class Best(Callback):
+        ...     def on_new_best(self, new_best, f, info):
+        ...         print(f"{info.type.name}: {f}")
+        >>> search = pyhopper.Search(n=pyhopper.int(1, 2, init=2))
+        >>> best = search.run(lambda p: p["n"], steps=2, quiet=True, callbacks=Best())
+        INIT: 2.0
     """
 
     def on_search_start(self, search: Any) -> None:
