@@ -23,6 +23,11 @@ class Curves(NamedTuple):
         estimates: float64[trials, n + 1], their first n estimates, oldest trial first. What a
             trial did not come to is its value, or +inf if it was pruned; so is the last column.
         longest: the most estimates of any trial that came to its end.
+
+    Example:
+        >>> curves = MedianPruner().update(Curves(np.empty((0, 1)), 0), (5.0, 2.0), 1.0)
+        >>> curves.estimates, curves.longest
+        (array([[5., 2., 1.]]), 2)
     """
 
     estimates: np.ndarray
@@ -36,6 +41,14 @@ class Pruner(abc.ABC):
     level with, the last one of the longest trial so far have no limit. A trial that was pruned
     counts as worse than all others from there on, so that the share of trials that are pruned
     is what was asked for, however many estimates they give.
+
+    Example:
+        >>> class Above(Pruner):  # a pruner of your own needs `_limits` only
+        ...     def _limits(self, estimates, values):
+        ...         return np.full(estimates.shape[1], 10.0)
+        >>> state = Above().update(Above().init(), (5.0, 2.0), 1.0)
+        >>> Above().limits(state), Above().prunes(state, (11.0,)), Above().prunes(state, (9.0,))
+        (array([10.]), True, False)
     """
 
     def init(self) -> Curves:

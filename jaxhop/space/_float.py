@@ -32,11 +32,12 @@ class Float(Parameter):
     that numbers near 0 keep their precision.
 
     Args:
+        *bounds: both bounds, and perhaps `fmt`: `float(low, high)`, `float(low, high, "0.2g")`.
+            One bound alone is given by name, `float(low=0)`.
         low: lower bound, included. Default None: none.
-        high: upper bound, included. Default None: none. `float(low, high)` gives both;
-            one bound alone is given by name, `float(low=0)`.
+        high: upper bound, included. Default None: none.
         fmt: "0.2f" for numbers with two decimals, "0.2g" for log-uniform ones with two
-            significant digits; also as third positional argument. Default None: not rounded.
+            significant digits. Default None: not rounded.
         log: whether sampled and moved on a logarithmic scale; needs two positive bounds.
             Default False.
         precision: legal numbers have so many decimals, or significant digits if `log`. The
