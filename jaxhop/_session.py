@@ -131,6 +131,9 @@ def follow(
             direction=direction,
             seed=seed,
             size=space.size,
+            space=space,
+            decode=session.to_python_many,
+            goes_on=directory is not None and not directory.fresh,
             notes=() if progress is False else session.notes,
         )
         for listener in (house, listeners):

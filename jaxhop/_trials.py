@@ -1,13 +1,16 @@
 """The nouns that the search hands to its host side: phases, the start and the reports."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jaxhop._budget import Budget
+
+if TYPE_CHECKING:
+    from jaxhop.space import Space
 
 PHASES = ("initial", "explore", "anneal", "confirm")
 """Names of the phases; a report holds positions in this tuple.
@@ -34,10 +37,18 @@ class Start:
         direction: `"min"` or `"max"`.
         seed: the seed of the search.
         size: number of coordinates of the space.
+        space: the space.
+        decode: from `points` of a report, or some rows of these, to a list of candidates.
+        goes_on: whether the search goes on with what its directory holds. Default False.
         notes: what the user should know, a line each.
 
     Example:
-        >>> Start(budget=Budget.of(evaluations=100), direction="min", seed=0, size=2).size
+        >>> from jaxhop.space import Float, Space
+        >>> space = Space({"x": Float(0, 1), "y": Float(0, 1)})
+        >>> Start(
+        ...     budget=Budget.of(evaluations=100), direction="min", seed=0, size=space.size,
+        ...     space=space, decode=space.to_python_many,
+        ... ).size
         2
     """
 
@@ -45,6 +56,9 @@ class Start:
     direction: str
     seed: int
     size: int
+    space: "Space"
+    decode: Callable[[tuple[np.ndarray, ...]], list[Any]]
+    goes_on: bool = False
     notes: tuple[str, ...] = ()
 
 

@@ -30,7 +30,11 @@ class Terminal(io.StringIO):
 
 
 def start(**budget):
-    return Start(budget=Budget.of(**budget or {"runtime": "30s"}), direction="min", seed=0, size=3)
+    space = jaxhop.Space({"x": jaxhop.float(0, 1, shape=(3,))})
+    return Start(
+        budget=Budget.of(**budget or {"runtime": "30s"}), direction="min", seed=0, size=space.size,
+        space=space, decode=space.to_python_many,
+    )  # fmt: skip
 
 
 def report(evaluations=1_234_567, elapsed=13.0, progress=0.43, best_value=0.0123, **fields):

@@ -1,8 +1,22 @@
-"""What listens to a search: the contract, the live line and the log."""
+"""What listens to a search: the contract, the live line, the log, files and trackers."""
 
+from typing import TYPE_CHECKING
+
+from jaxhop._lazy import lazy
 from jaxhop.callbacks._base import Callback as Callback
 from jaxhop.callbacks._base import Callbacks as Callbacks
 from jaxhop.callbacks._log import Log as Log
 from jaxhop.callbacks._progress import Progress as Progress
 
-__all__ = ["Callback", "Callbacks", "Log", "Progress"]
+if TYPE_CHECKING:
+    from jaxhop.callbacks._csv import CSV as CSV
+    from jaxhop.callbacks._json_lines import JSONLines as JSONLines
+
+_PLACES = {
+    "CSV": ("jaxhop.callbacks._csv", "CSV"),
+    "JSONLines": ("jaxhop.callbacks._json_lines", "JSONLines"),
+}
+
+__all__ = ["CSV", "Callback", "Callbacks", "JSONLines", "Log", "Progress"]
+
+__getattr__, __dir__ = lazy(__name__, _PLACES)
