@@ -10,11 +10,11 @@ from jaxhop.storage._describe import signature as signature
 from jaxhop.storage._directory import Directory as Directory
 from jaxhop.storage._directory import open_directory as open_directory
 from jaxhop.storage._directory import read_settings as read_settings
+from jaxhop.storage._ended import convert_trials as convert_trials
+from jaxhop.storage._ended import read_trials as read_trials
 from jaxhop.storage._errors import StorageError as StorageError
 from jaxhop.storage._errors import StorageFull as StorageFull
 from jaxhop.storage._ledger import Ledger as Ledger
-from jaxhop.storage._ledger import convert_trials as convert_trials
-from jaxhop.storage._ledger import read_trials as read_trials
 from jaxhop.storage._packing import Packing as Packing
 from jaxhop.storage._plain import from_plain as from_plain
 from jaxhop.storage._plain import to_plain as to_plain

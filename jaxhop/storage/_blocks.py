@@ -49,6 +49,14 @@ class Written(NamedTuple):
         in_all: how many were made by the end of all blocks, those after these included.
         seconds: how long they took.
         notes: what was found damaged.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     Blocks(Path(place, "trials.sqlite"), like=()).close()
+        ...     written = read_blocks(Path(place, "trials.sqlite"), like=None)
+        >>> written.evaluations, written.notes  # of a search that has just begun
+        (0, ())
     """
 
     numbers: np.ndarray
@@ -75,6 +83,22 @@ class Blocks:
 
     Raises:
         StorageError: if it cannot be used, or another process searches.
+
+    Example:
+        >>> import tempfile
+        >>> report = Report(
+        ...     first=0, values=np.array([2.0, 1.0]), phase=np.ones(2, np.int8),
+        ...     step=np.zeros(2, np.int64), seconds=np.zeros(2), temperature=np.ones(2),
+        ...     accepted=np.ones(2, bool), improved=np.ones(2, bool), kept=np.array([1]),
+        ...     points=(np.array([0.5], np.float32),), best_value=1.0, elapsed=0.1, progress=0.5,
+        ... )
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     blocks = Blocks(Path(place, "trials.sqlite"), like=(np.float32(0),))
+        ...     blocks.write(report, phases={})
+        ...     blocks.close()
+        ...     written = read_blocks(Path(place, "trials.sqlite"), like=(np.float32(0),))
+        >>> written.columns["values"], written.kept, written.points
+        (array([2., 1.]), array([1]), (array([0.5], dtype=float32),))
     """
 
     def __init__(self, path: Path, like: Any) -> None:
@@ -151,6 +175,14 @@ def read_blocks(path: Path, like: Any, until: int | None = None) -> Written:
 
     Raises:
         StorageError: if the database cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     Blocks(Path(place, "trials.sqlite"), like=()).close()
+        ...     written = read_blocks(Path(place, "trials.sqlite"), like=None, until=64)
+        >>> written.notes[0][-50:]
+        'the record of 64 evaluations is damaged or missing'
     """
     packing, connection = Packing(() if like is None else like), read(path)
     try:

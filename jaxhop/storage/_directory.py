@@ -34,13 +34,23 @@ _STATE = re.compile(rf"{PREFIX}_\d+(\.orbax-checkpoint-tmp.*|\.damaged(\.\d+)?)?
 class Directory:
     """The files of a search.
 
-    Attributes:
+    Args:
         path: the directory.
         settings: what is written in `space.json`.
+
+    Attributes:
         notes: what whoever searches should know.
         fresh: whether the search begins here.
         every: seconds between two checkpoints; None for as many as cost little.
         extended: description of the space before parameters were added, if some are.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     directory = Directory(Path(place), settings={})
+        ...     directory.log("began", stamp="2026-01-31 12:00")
+        ...     Path(place, "log").read_text().splitlines()
+        ['2026-01-31 12:00 began']
     """
 
     def __init__(self, path: Path, settings: dict[str, Any]) -> None:
@@ -118,6 +128,14 @@ def open_directory(
 
     Raises:
         StorageError: if it holds another search, or cannot be read or written.
+
+    Example:
+        >>> import tempfile
+        >>> settings = {"space": "x", "direction": "min", "objective": "loss", "seed": 0}
+        >>> defaults = {"population": 8, "rows": True}
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     [open_directory(place, settings, defaults).fresh for _ in range(2)]
+        [True, False]
     """
     place = Path(path)
     with said(place):
@@ -169,6 +187,14 @@ def read_settings(path: Path) -> dict[str, Any]:
 
     Raises:
         StorageError: if there is none, or it is damaged.
+
+    Example:
+        >>> import tempfile
+        >>> settings = {"space": "x", "direction": "min", "objective": "loss", "seed": 7}
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     directory = open_directory(place, settings, {"population": 8, "rows": True})
+        ...     read_settings(Path(place))["seed"]
+        7
     """
     file = path / _SPACE
     with said(path):

@@ -11,7 +11,7 @@ from typing import Any
 from jaxhop._row import Row
 from jaxhop.evaluators import Outcome
 from jaxhop.space import Store
-from jaxhop.storage._database import connect, read, sentences, transaction
+from jaxhop.storage._database import connect, sentences, transaction
 from jaxhop.storage._errors import StorageError
 from jaxhop.storage._packing import Packing
 from jaxhop.storage._plain import from_plain, to_plain
@@ -65,6 +65,19 @@ class Ledger:
 
     Raises:
         StorageError: if the database cannot be used.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> row = Row((np.float32(0.5),), {"x": 0.5}, b"key", 1, 0.5, 0, 0, True, 0.0)
+        >>> end = Outcome(0, "completed", 1.5, (), 0.1, 0, None)
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     ledger = Ledger(Path(place, "trials.sqlite"), row.point, Store())
+        ...     (claimed,), others = ledger.claim([row], seconds=0.0, memo={})
+        ...     ledger.finish([(claimed, end, "completed", True)], seconds=0.1)
+        ...     ledger.past().value
+        ...     ledger.close()
+        [True]
+        array([1.5])
     """
 
     lasting = True
@@ -311,87 +324,3 @@ class Ledger:
                 self._store.put(handle, from_plain(json.loads(data)))
         if rows:
             self._saved = len(self._store.values)
-
-
-def convert_trials(
-    path: Path, size: int, changed: Callable[[bytes], tuple[bytes, bytes, str]]
-) -> None:
-    """Changes the points of all trials that have ended, or of none; the others are forgotten.
-
-    They count as made before the first round.
-
-    Args:
-        path: the database.
-        size: bytes of a point of before; points of another size have been changed already.
-        changed: from a point to its new key, the new point, and its text.
-
-    Raises:
-        StorageError: if a process searches there, the database cannot be used, or points are
-            missing: of wide candidates in rounds not all are kept.
-    """
-    connection = connect(path, f"{TRIALS};{KEPT};{SEATS}")
-    seats = Seats(connection, path)
-    try:
-        seats.take(alone=True)
-        with sentences(path), transaction(connection):
-            connection.execute("DELETE FROM trial WHERE ended IS NULL")
-            rows = connection.execute(f"SELECT {COLUMNS} FROM trial").fetchall()
-            for row in filter(whole, rows):  # who reads them tells of the others
-                number, _, point, _, phase, temperature, _, *others, _ = row
-                if point is None:
-                    raise StorageError(
-                        f"`{path}`: not all of the wide candidates are kept, so they cannot get"
-                        " more parameters. Choose another directory, and give"
-                        " `observed=jaxhop.load(dir)`."
-                    )
-                if len(point) != size:
-                    continue
-                key, point, text = changed(point)
-                columns = (key, point, text, phase, temperature, 0, *others)
-                connection.execute(
-                    "UPDATE trial SET key=?, point=?, params=?, turn=0, sum=? WHERE id=?",
-                    (key, point, text, total(columns), number),
-                )
-            # What was learned of fewer parameters is learned anew.
-            connection.execute("UPDATE seat SET notes=NULL")
-    finally:
-        seats.leave()
-        connection.close()
-
-
-def read_trials(path: Path, like: Any, store: Store | None) -> tuple[Past, float, tuple[str, ...]]:
-    """The trials that have ended, of a search that is over or goes on.
-
-    Args:
-        path: the database.
-        like: shapes and dtypes of a point; None to read no points.
-        store: takes the values of parameters that live in Python; None to leave them out.
-
-    Returns:
-        The trials in the order in which they ended, how many seconds the search took, and what is
-        damaged.
-
-    Raises:
-        StorageError: if it cannot be read.
-    """
-    connection = read(path)
-    try:
-        with sentences(path):
-            rows = connection.execute(
-                f"SELECT {COLUMNS} FROM trial WHERE ended IS NOT NULL ORDER BY ended"
-            ).fetchall()
-            seconds = connection.execute("SELECT MAX(seconds) FROM trial").fetchone()[0] or 0.0
-            seconds = seconds if isinstance(seconds, float) else 0.0
-            kept = connection.execute("SELECT handle, data FROM kept").fetchall()
-    finally:
-        connection.close()
-    found = [row for row in rows if whole(row)]
-    notes = ()
-    if lost := len(rows) - len(found):
-        notes = (f"`{path}`: {lost:,} of {len(rows):,} trials are damaged and left out",)
-    for handle, data in kept if store is not None else ():
-        assert store is not None
-        store.put(handle, from_plain(json.loads(data)))
-    if like is None:
-        found = [(*row[:2], None, *row[3:]) for row in found]
-    return past(found, Packing(() if like is None else like)), seconds, notes

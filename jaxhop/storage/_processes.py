@@ -14,6 +14,10 @@ class Process(NamedTuple):
         host: name of its machine.
         pid: its number there.
         under_way: trials that it evaluates now; of a JAX objective nobody knows.
+
+    Example:
+        >>> Process("node7", 4711, under_way=2)
+        Process(host='node7', pid=4711, under_way=2)
     """
 
     host: str
@@ -32,6 +36,18 @@ def read_processes(path: Path) -> tuple[Process, ...]:
 
     Raises:
         StorageError: if the database cannot be read.
+
+    Example:
+        >>> import os, tempfile
+        >>> from jaxhop.storage import Blocks
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     path = Path(place, "trials.sqlite")
+        ...     blocks = Blocks(path, like=())
+        ...     [process.pid == os.getpid() for process in read_processes(path)]
+        ...     blocks.close()
+        ...     read_processes(path)
+        [True]
+        ()
     """
     connection = read(path)
     try:

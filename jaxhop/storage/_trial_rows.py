@@ -59,6 +59,15 @@ class Past(NamedTuple):
         duration: float32[n].
         worker: int16[n].
         curves: the estimates of each.
+
+    Example:
+        >>> packing = Packing((np.float32(0),))
+        >>> row = Row((np.float32(0.5),), {"x": 0.5}, b"key", 1, 0.5, 0, 0, True, 0.0)
+        >>> end = Outcome(0, "completed", 1.5, (), 0.1, 0, None)
+        >>> columns = (*asked(row, packing.pack(row.point)), *ended(end, end.status, 0.1))
+        >>> trials = past([(1, *columns, total(columns))], packing)
+        >>> trials.value, trials.points, trials.outcome(0).status
+        (array([1.5]), (array([0.5], dtype=float32),), 'completed')
     """
 
     ids: list[int]
