@@ -1,10 +1,14 @@
 """Searches followed in a terminal, or line by line in a log."""
 
+import contextlib
 import io
 import math
+import signal
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -66,13 +70,31 @@ def _live(folder: Folder, console: Console, every: float) -> None:
     """On a screen of its own, of which the last picture stays behind."""
     views: list[View] = []
     try:
-        with Live(console=console, screen=True, auto_refresh=False) as live:
+        with _ended_by_sigterm(), Live(console=console, screen=True, auto_refresh=False) as live:
             while True:
                 views = folder.look()
                 live.update(_picture(folder, views, console), refresh=True)
                 time.sleep(every)
     finally:
         console.print(_picture(folder, views, console, whole=True))
+
+
+@contextlib.contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM leaves the screen as Ctrl-C does, with the status 143 of what it ends."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are not its business
+        return
+
+    def leave(number: int, frame: Any) -> None:
+        del frame
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _picture(

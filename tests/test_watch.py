@@ -235,8 +235,9 @@ def test_the_curve_falls_from_left_to_right():
     assert _watch._heights(flat, 3, 7) == [0, 0, 0]
 
 
-def test_a_terminal_is_left_as_it_was(finished):
-    """Ctrl-C: the screen of before comes back, with the last picture, and the cursor."""
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_a_terminal_is_left_as_it_was(finished, number, status):
+    """The screen of before comes back, with the last picture, and the cursor."""
     parent, child = pty.openpty()
     command = [sys.executable, "-W", "error", "-m", "jaxhop", "watch", str(finished)]
     environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
@@ -247,7 +248,7 @@ def test_a_terminal_is_left_as_it_was(finished):
     try:
         while b"best value" not in written:
             written += os.read(parent, 4096)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         while process.poll() is None or b"\x1b[?1049l" not in written:
             written += os.read(parent, 4096)
     except OSError:  # the other end is closed
@@ -255,7 +256,7 @@ def test_a_terminal_is_left_as_it_was(finished):
     finally:
         process.kill()
         os.close(parent)
-    assert process.wait() == 0 and b"Traceback" not in written
+    assert process.wait() == status and b"Traceback" not in written
     screen, left = written.split(b"\x1b[?1049l")
     assert b"\x1b[?1049h" in screen and b"\x1b[?25h" in written.rpartition(b"\x1b[?25l")[2]
     assert b"best value" in left
