@@ -1,5 +1,7 @@
 """Every page of the documentation: its code runs, and the site has a place for it."""
 
+import contextlib
+import io
 import re
 import textwrap
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ class Block:
     """A fence of a page."""
 
     language: str
+    title: str
     text: str
     line: int
 
@@ -33,7 +36,8 @@ def blocks(page):
     found = []
     for fence in FENCE.finditer(text):
         line = text.count("\n", 0, fence.start(3))
-        found.append(Block(fence[2].split(" ")[0], textwrap.dedent(fence[3]), line))
+        language, _, title = fence[2].partition(" ")
+        found.append(Block(language, title, textwrap.dedent(fence[3]), line))
     assert 2 * len(found) == len(re.findall(r"^ *```", text, re.MULTILINE)), "a fence has no end"
     return found
 
@@ -48,6 +52,7 @@ def compiled(block, page):
 def test_the_code_of_a_page_runs_in_order(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     matplotlib.use("Agg")
+    printed = io.StringIO()
     names = {"__name__": "__main__"}  # what a block defines, workers get by value
     for block in blocks(page):
         assert block.language in LANGUAGES, f"line {block.line}: {block.language!r}"
@@ -56,7 +61,11 @@ def test_the_code_of_a_page_runs_in_order(page, tmp_path, monkeypatch):
         elif block.language == "py":
             compiled(block, page)
         elif block.language == "python":
-            exec(compiled(block, page), names)
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed):
+                exec(compiled(block, page), names)
+        elif block.title == 'title="prints"':  # what the code above prints, but for line breaks
+            assert printed.getvalue().split() == block.text.split(), f"line {block.line}"
 
 
 @pytest.mark.parametrize("page", PAGES)
