@@ -30,7 +30,7 @@ BATCH = 64
 
 parser = argparse.ArgumentParser(description="Tunes the training of a network.")
 parser.add_argument("--evaluations", type=int, default=24, help="default: 24")
-parser.add_argument("--jobs", help='such as 4 or "2x per-gpu"; default: a GPU each, or else 2')
+parser.add_argument("--jobs", type=int, help="workers; default: one for each GPU, or else 2")
 parser.add_argument("--seed", type=int, default=0, help="default: 0")
 parser.add_argument("--picture", help="file to draw the search into; default: none")
 arguments = parser.parse_args()
@@ -78,12 +78,12 @@ def training(params):
 
 
 # A machine with NVIDIA's GPUs has NVIDIA's tool that lists them.
-jobs = arguments.jobs or ("per-gpu" if shutil.which("nvidia-smi") else "2")
+jobs = arguments.jobs or ("per-gpu" if shutil.which("nvidia-smi") else 2)
 result = jaxhop.search(
     training,
     space,
     evaluations=arguments.evaluations,
-    n_jobs=int(jobs) if jobs.isdigit() else jobs,
+    n_jobs=jobs,
     pruner=jaxhop.pruners.MedianPruner(),
     seed=arguments.seed,
 )

@@ -20,7 +20,7 @@ EVALUATIONS = 60
 KILLED_AFTER = 25
 
 parser = argparse.ArgumentParser(description="Resumes a search that was killed.")
-parser.add_argument("--dir", help="run directory; default: a temporary one")
+parser.add_argument("--dir", help="run directory; default: a new one for temporary files")
 parser.add_argument("--child", action="store_true", help="search in --dir, nothing else")
 parser.add_argument("--picture", help="file to draw the search into; default: none")
 arguments = parser.parse_args()
@@ -43,7 +43,7 @@ class Say:
     """A callback that prints a line for each trial."""
 
     def on_trial(self, trial):
-        print(f"trial {trial.number}: {trial.value:.6f}", flush=True)
+        print(f"trial {trial.number}: {trial.value:.3g}", flush=True)
 
 
 if arguments.child:
@@ -61,14 +61,14 @@ with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
             break
 print(f"killed; the child ended with {child.returncode}")
 before = jaxhop.load(directory)
-print(f"{directory} has {before.evaluations} trials, the best {before.best_value:.6f}")
+print(f"{directory} has {before.evaluations} trials, the best {before.best_value:.3g}")
 
 result = search(directory)
-print(f"resumed: {result.evaluations} trials, the best {result.best_value:.6f}")
+print(f"resumed: {result.evaluations} trials, the best {result.best_value:.3g}")
 undisturbed = search()
-same = list(result.history["value"]) == list(undisturbed.history["value"])
-same &= result.best == undisturbed.best
-print(f"undisturbed: the best {undisturbed.best_value:.6f}; {same=}")
+assert list(result.history["value"]) == list(undisturbed.history["value"])
+assert result.best == undisturbed.best
+print(f"undisturbed: {undisturbed.evaluations} trials, the same, bit for bit")
 
 if arguments.picture:
     import matplotlib.pyplot as plt

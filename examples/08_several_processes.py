@@ -18,7 +18,7 @@ import jaxhop
 
 parser = argparse.ArgumentParser(description="Shares a search between two processes.")
 parser.add_argument("--processes", type=int, default=2, help="default: 2")
-parser.add_argument("--dir", help="run directory; default: a temporary one")
+parser.add_argument("--dir", help="run directory; default: a new one for temporary files")
 parser.add_argument("--child", action="store_true", help="search in --dir, nothing else")
 parser.add_argument("--picture", help="file to draw the search into; default: none")
 arguments = parser.parse_args()
