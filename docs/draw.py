@@ -47,7 +47,7 @@ def landscape(ax: Axes, fn: Callable[[dict[str, Any]], Any], levels: Any) -> Non
     x, y = np.meshgrid(side, side)
     values = np.asarray(fn({"x": x, "y": y}))
     ax.contour(x, y, values, levels=levels, colors=GREY, linewidths=0.6, alpha=0.8)
-    ax.plot(*BEST, "*", color=RED, markersize=11, markeredgewidth=0, zorder=4)
+    ax.plot(*BEST, "*", color=RED, markersize=9, markeredgewidth=0, zorder=1.5)
     ax.set(xlim=(-4, 4), ylim=(-4, 4), aspect="equal", xticks=[], yticks=[])
 
 
@@ -86,8 +86,8 @@ def moves() -> Figure:
     )
     history = result.history
     places = np.array([[point["x"], point["y"]] for point in history.candidates()])
-    figure, row = row_of(4, 2.5)
-    ends = (0, 32, 96, 160, 320)
+    figure, row = row_of(3, 2.5)
+    ends = (0, 32, 96, 320)
     for ax, (first, end) in zip(row, itertools.pairwise(ends), strict=True):
         landscape(ax, bumps, np.arange(0.4, 9, 0.8))
         accepted = history["accepted"][first:end]
@@ -117,7 +117,7 @@ def adaptation() -> Figure:
         after = jaxhop.algorithms.step(algorithm, value, population, key, state, progress)
         return jax.vmap(drawn)(jnp.arange(population)), after
 
-    figure, row = row_of(len(rounds), 2.5)
+    figure, row = row_of(len(rounds), 1.9)
     state, axes = algorithm.init(jax.random.key(2)), iter(row)
     turn = np.linspace(0, 2 * np.pi, 100)
     for number in range(max(rounds) + 1):
