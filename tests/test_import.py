@@ -7,6 +7,7 @@ import sys
 HEAVY = ("optax", "orbax", "chex", "matplotlib", "pandas", "scipy.stats", "sklearn", "tqdm")
 HEAVY += ("optuna", "ConfigSpace", "plotly")  # what only exchanges with others
 HEAVY += ("rich", "starlette", "uvicorn")  # what only looks at searches
+HEAVY += ("tensorboardX", "mlflow", "wandb", "aim")  # what only keeps track of them
 
 SCRIPT = """
 import sys, time
