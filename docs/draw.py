@@ -1,7 +1,7 @@
-"""Draws the pictures of the pages: `python docs/draw.py [NAME ...]`, two minutes on one core.
+"""Draws the pictures of the guide and of how it works: `python docs/draw.py [NAME ...]`.
 
-Run it by hand. Every search has a seed and a number of evaluations, so that equal versions draw
-equal pictures.
+Run it by hand; it takes a minute or two on one core. Every search has a seed and a number of
+evaluations, so that equal versions draw equal pictures.
 """
 
 import argparse
@@ -297,10 +297,14 @@ def main() -> None:
     """Draws the pictures that are named, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(PICTURES)}")
+    parser.add_argument(
+        "--folder", type=Path, default=FOLDER, help="where to; default: that of the pages"
+    )
+    arguments = parser.parse_args()
     pyplot.switch_backend("Agg")
-    FOLDER.mkdir(exist_ok=True)
-    for name in parser.parse_args().names or PICTURES:
-        path = FOLDER / f"{name}.png"
+    arguments.folder.mkdir(exist_ok=True)
+    for name in arguments.names or PICTURES:
+        path = arguments.folder / f"{name}.png"
         figure = PICTURES[name]()
         figure.savefig(path, dpi=110)
         pyplot.close(figure)
