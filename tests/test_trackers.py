@@ -262,8 +262,8 @@ def test_only_the_first_host_writes(monkeypatch):
     assert not kept.calls
 
 
-NAMES = ["TensorBoard", "MLflow", "WandB"]
-MODULES = {"TensorBoard": "tensorboardX", "MLflow": "mlflow", "WandB": "wandb"}
+NAMES = ["TensorBoard", "MLflow", "WandB", "Aim"]
+MODULES = {"TensorBoard": "tensorboardX", "MLflow": "mlflow", "WandB": "wandb", "Aim": "aim"}
 
 
 @pytest.mark.parametrize("name", NAMES)

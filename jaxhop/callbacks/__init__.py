@@ -9,6 +9,7 @@ from jaxhop.callbacks._log import Log as Log
 from jaxhop.callbacks._progress import Progress as Progress
 
 if TYPE_CHECKING:
+    from jaxhop.callbacks._aim import Aim as Aim
     from jaxhop.callbacks._csv import CSV as CSV
     from jaxhop.callbacks._json_lines import JSONLines as JSONLines
     from jaxhop.callbacks._mlflow import MLflow as MLflow
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from jaxhop.callbacks._wandb import WandB as WandB
 
 _PLACES = {
+    "Aim": ("jaxhop.callbacks._aim", "Aim"),
     "CSV": ("jaxhop.callbacks._csv", "CSV"),
     "JSONLines": ("jaxhop.callbacks._json_lines", "JSONLines"),
     "MLflow": ("jaxhop.callbacks._mlflow", "MLflow"),
@@ -25,6 +27,7 @@ _PLACES = {
 
 __all__ = [
     "CSV",
+    "Aim",
     "Callback",
     "Callbacks",
     "JSONLines",
