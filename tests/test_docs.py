@@ -68,6 +68,21 @@ def test_the_code_of_a_page_runs_in_order(page, tmp_path, monkeypatch):
             assert printed.getvalue().split() == block.text.split(), f"line {block.line}"
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("from/")])
+def test_what_you_wrote_stands_beside_what_you_write(page):
+    text = (TOP / "docs" / page).read_text(encoding="utf-8")
+    grids = re.findall(
+        r'^<div class="grid" markdown>\n(.*?)^</div>$', text, re.DOTALL | re.MULTILINE
+    )
+    assert len(grids) >= 4
+    for grid in grids:
+        columns = list(FENCE.finditer(grid))
+        titles = [fence[2].partition("title=")[2] for fence in columns]
+        assert [title[:15] for title in titles] == ['"What you wrote', '"What you write']
+        # As much as fits in half of a page.
+        assert max(len(line) for fence in columns for line in fence[3].splitlines()) <= 49
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_has_one_title(page):
     text = FENCE.sub("", (TOP / "docs" / page).read_text(encoding="utf-8"))

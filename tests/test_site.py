@@ -72,3 +72,23 @@ def test_a_browser_shows_a_page_without_an_error(address, page, width, scheme):
     assert dark == (scheme == "dark")
     assert not said
     assert all(url.startswith(address) for url in asked)
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
+@pytest.mark.parametrize(("width", "columns"), [(1280, 2), (390, 1)])
+def test_two_columns_where_there_is_room(address, width, columns):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        shown = browser.new_page(viewport={"width": width, "height": 900})
+        shown.goto(address + "from/optuna/")
+        lefts, hidden = shown.evaluate(
+            """[[...document.querySelector(".grid").children].map(fence => fence.offsetLeft),
+            Math.max(...[...document.querySelectorAll(".grid code")].map(
+                code => code.scrollWidth - code.clientWidth))]"""
+        )
+        browser.close()
+    assert len(lefts) == 2
+    assert len(set(lefts)) == columns
+    assert width < 1280 or hidden == 0
