@@ -15,7 +15,7 @@ from jaxhop import _hosts
 from jaxhop._trials import Report, Start, Trial, trials
 from jaxhop.callbacks._thinning import Thinning
 
-_ALL = 100_000  # trials are written before fewer are: 20 MB
+_ALL = 100_000  # trials are written before fewer are: some 30 MB
 _AT_ONCE = 10_000  # trials of one report, so that none takes long to write
 
 FIELDS = (
