@@ -13,7 +13,7 @@ from aim.sdk.index_manager import RepoIndexManager
 
 from jaxhop.callbacks import Aim
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
+pytestmark = pytest.mark.usefixtures("quick_compilation", "offline")
 QUIET = {"capture_terminal_logs": False, "system_tracking_interval": None}
 
 

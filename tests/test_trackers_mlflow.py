@@ -8,7 +8,7 @@ import jaxhop
 from jaxhop.callbacks import MLflow
 from jaxhop.callbacks._mlflow import _named
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
+pytestmark = pytest.mark.usefixtures("quick_compilation", "offline")
 
 
 @pytest.fixture(scope="module", autouse=True)

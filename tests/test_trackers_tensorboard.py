@@ -9,7 +9,7 @@ from tracked import EVALUATIONS, curve, failing, search
 
 from jaxhop.callbacks import TensorBoard
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
+pytestmark = pytest.mark.usefixtures("quick_compilation", "offline")
 
 
 def read(directory):

@@ -1,7 +1,6 @@
 """Runs of Weights & Biases, kept on this machine, read back from their file."""
 
 import json
-import socket
 import struct
 import time
 
@@ -12,21 +11,13 @@ from wandb.proto.wandb_internal_pb2 import Record
 
 from jaxhop.callbacks import WandB
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
+pytestmark = pytest.mark.usefixtures("quick_compilation", "offline")
 
 
 @pytest.fixture(autouse=True)
-def offline(monkeypatch):
+def quiet(monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
-    connect = socket.socket.connect
-
-    def near(self, address):
-        host = address[0] if isinstance(address, tuple) else "localhost"
-        assert host in ("localhost", "127.0.0.1", "::1"), address
-        return connect(self, address)
-
-    monkeypatch.setattr(socket.socket, "connect", near)
     yield
     assert wandb.run is None
 

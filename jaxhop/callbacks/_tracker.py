@@ -26,7 +26,7 @@ from jaxhop.space import Permutation, Space
 _SECONDS = 0.25  # between two writes: nobody sees more than four a second as live
 _POINTS = 2000  # of the time gone, one part in so many lies between two points at least
 _SHARE = 10  # of the time, one part in so many may go to writing
-_TRIALS, _AT_ONCE = 1000, 100  # as `Thinning` takes them
+_TRIALS, _AT_ONCE = 1000, 250  # as `Thinning` takes them
 _NAMES = 100  # values of a candidate: nobody looks at more curves
 _TEXT = 250  # characters: as long as a parameter of MLflow could ever be
 _PACKAGES = ("jaxhop", "jax", "numpy")
@@ -39,7 +39,7 @@ class Tracker(abc.ABC):
     A tracker writes a point a report, but no more than four a second, and fewer as the search gets
     longer: `best_value`, `temperature`, `evaluations_per_second`, and `median_value` where not
     every trial has a point of its own. Trials have one with `value` and `params/<name>`: the first
-    1,000 (100 of a report at most), then every 2nd, 4th and so on, and those that were the best so
+    1,000 (250 of a report at most), then every 2nd, 4th and so on, and those that were the best so
     far. The step of a point is the number of its last evaluation, from 0.
 
     A failure to write ends the run that is written, with a warning, and not the search.
