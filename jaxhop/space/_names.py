@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from jaxhop.space import _check
 from jaxhop.space._conditional import Conditional
+from jaxhop.space._named import _dotted
 from jaxhop.space._parameter import Parameter
 from jaxhop.space._space import Space
 from jaxhop.space._tree import Tree
@@ -25,8 +25,7 @@ def names(space: Space) -> tuple[str, ...]:
         ('opt.kind', 'opt.lr')
     """
     places = _places(Tree(space.tree), (), constants=False)
-    dotted = (".".join(str(_check.step(key)) for key in place) or "value" for place in places)
-    return tuple(dict.fromkeys(dotted))
+    return tuple(dict.fromkeys(map(_dotted, places)))
 
 
 def _places(tree: Tree, path: tuple[Any, ...], constants: bool) -> Iterator[tuple[Any, ...]]:
