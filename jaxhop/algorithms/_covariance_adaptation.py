@@ -28,8 +28,9 @@ from jaxhop.algorithms._base import (
     rows,
     usable,
 )
+from jaxhop.algorithms._calm import calm_draws, calm_pace, fought, no_duel, with_duel
 from jaxhop.algorithms._confirmed import confirmed
-from jaxhop.algorithms._covariance_state import CovarianceState
+from jaxhop.algorithms._covariance_state import CovarianceState, renewed
 from jaxhop.algorithms._distribution import (
     Pace,
     Ranked,
@@ -47,9 +48,6 @@ from jaxhop.space import Space
 _EXPLORE, _ANNEAL = PHASES.index("explore"), PHASES.index("anneal")
 _CORRELATED = 128  # coordinates up to which correlations are learned
 _FIRST, _FIRST_NOISY = 0.15, 0.25  # deviations at the start, in units of the range
-# Of random values: how late steps of the mean begin to shrink, how eagerly scales learn, whether
-# the mean moves away from worse draws, and how many times the least number of draws a round has.
-_CALM, _CALM_SCALES, _CALM_AWAY, _CALM_DRAWS = 1.8, 0.3, 0.0, 4
 _CONFIRM = 0.02  # share of the budget that evaluates the mean of a random objective again
 _RESTS = 5  # rounds of which one evaluates the mean
 _NARROW = 0.01  # deviations below which probes begin, in units of the range
@@ -77,8 +75,10 @@ def covariance_adaptation(*, correlated: bool | None = None, probes: bool = True
     - Draws are reflected at bounds, and steps of the mean count as far as bounds let them.
 
     The value of a random objective differs from round to round: then all candidates are draws, the
-    mean is what is evaluated again and returned, there are no probes and no restarts, and later
-    steps of the mean are shorter, so that noise averages out.
+    mean is what is evaluated again and returned, there are no probes and no restarts, rounds have
+    more draws where evaluations are many, and later steps of the mean are shorter, so that noise
+    averages out. A draw that did much better than the mean is evaluated beside it for some rounds,
+    and becomes the mean if it proves to be better.
 
     Args:
         correlated: whether to learn correlations, at a cost of n * n for each draw. Default: up
@@ -156,6 +156,7 @@ class _CovarianceAdaptation:
             top=start,
             top_value=none,
             hoped=start,
+            duel=no_duel(start) if self._noisy else None,
             pending=jnp.bool_(False),
             gains=Gains.none(),
             owed=jnp.float32(0),
@@ -175,10 +176,11 @@ class _CovarianceAdaptation:
     def _draws(self, state: CovarianceState, progress: Any) -> jax.Array:
         """Draws of the next round; of the first one at least as many as were given."""
         given = jax.tree.leaves(state.given)[0].shape[0]
-        if self._noisy:
-            usual = min(_CALM_DRAWS * self._least, self._population)
-            return jnp.where(state.round == 0, max(usual, given), usual).astype(jnp.int32)
         total = jnp.maximum(state.evaluated, 1) / jnp.clip(jnp.float32(progress), 1e-9, 1)
+        if self._noisy:
+            usual = calm_draws(self._least, self._population, total)
+            few = calm_draws(self._least, self._population, 0)
+            return jnp.where(state.round == 0, jnp.maximum(few, given), usual)
         more = self._least * 2.0**state.restarts
         room = max(self._population - self._population // 4 * self._probes, 4)
         own = (progress - state.started) / jnp.maximum(1 - state.started, 1e-6)
@@ -220,8 +222,8 @@ class _CovarianceAdaptation:
         vector = drawn(state.distribution, self._noise(key), self._reals.walls)
         words = _noise.pairs(key, self._space.pairs, offset=self._reals.n)[0]
         point = self._reals.point(vector, state.odds, words)
-        if self._noisy:
-            return choose(index == 0, state.top, point)
+        if state.duel is not None:
+            return with_duel(index, state.top, state.duel, point)
         return choose((index == 0) & self._resting(state), self._centre(state), point)
 
     def _resting(self, state: CovarianceState) -> jax.Array:
@@ -245,9 +247,9 @@ class _CovarianceAdaptation:
         draws = self._draws(state, progress)
         drawn = batch.index < draws
         exploring = state.age == 0
-        if self._noisy:  # the first candidate is the mean
+        if state.duel is not None:  # the first candidate is the mean
             winner = jnp.where(exploring, jnp.argmin(values), 0)
-            taking = batch.valid & drawn & (batch.index > 0)
+            taking = batch.valid & drawn & (batch.index > state.duel.on)
             better = jnp.isfinite(values[winner])
         else:
             winner = jnp.argmin(values)
@@ -274,12 +276,14 @@ class _CovarianceAdaptation:
                 (jnp.arange(self._population) == winner) & better,
             ),
         )
-        if self._noisy:
+        if state.duel is not None:
             centre = choose(exploring, point, self._centre(after))
             value = jnp.where(better, value, state.top_value)
-            return dataclasses.replace(
+            after = dataclasses.replace(
                 after, top=centre, top_value=value, best=centre, best_value=value
             )
+            duel, won = fought(state.duel, batch, values, exploring)
+            return self._led(dataclasses.replace(after, duel=duel), state.duel.point, won)
         after = dataclasses.replace(
             after,
             top=choose(better, point, state.top),
@@ -293,6 +297,13 @@ class _CovarianceAdaptation:
         if self._probes:
             after = self._shared(state, after, batch, values, drawn, found)
         return self._renewed(after, progress)
+
+    def _led(self, state: CovarianceState, point: Any, won: jax.Array) -> CovarianceState:
+        """The state with another mean, if a point has won its duel with that of before."""
+        mean = jnp.where(won, self._reals.vector(point), state.distribution.mean)
+        top = choose(won, point, state.top)
+        distribution = dataclasses.replace(state.distribution, mean=mean)
+        return dataclasses.replace(state, distribution=distribution, top=top, best=top)
 
     def _centre(self, state: CovarianceState) -> Any:
         """The mean as a point, with the likeliest options."""
@@ -324,10 +335,7 @@ class _CovarianceAdaptation:
             return self._noise(_noise.fold_in(raw, batch.index[at]))
 
         grain = self._reals.grain(state.distribution.mean)
-        pace = Pace()
-        if self._noisy:
-            calm = jnp.clip(_CALM - (_CALM - 0.2) * progress, 0.2, 1)
-            pace = Pace(calm, _CALM_SCALES, _CALM_AWAY)
+        pace = calm_pace(progress) if self._noisy else Pace()
         learned_of = learned(state.distribution, round, noise, self._reals.walls, grain, pace)
         few = jnp.sum(taking) < 4  # a last round may be short: it teaches nothing
         return dataclasses.replace(
@@ -384,15 +392,4 @@ class _CovarianceAdaptation:
         patience = 10 * self._draws(state, progress) + 30 * self._reals.n
         idle = state.evaluated - state.improved
         stuck = (idle > patience) & (self._widest(state) < _SETTLED)
-        return dataclasses.replace(
-            state,
-            age=jnp.where(stuck, 0, state.age),
-            restarts=jnp.where(stuck, jnp.minimum(state.restarts + 1, 16), state.restarts),
-            started=jnp.where(stuck, progress, state.started),
-            improved=jnp.where(stuck, state.evaluated, state.improved),
-            top_value=jnp.where(stuck, jnp.inf, state.top_value),
-            pending=state.pending & ~stuck,
-            gains=choose(stuck, Gains.none(), state.gains),
-            owed=jnp.where(stuck, 0, state.owed),
-            odds=jax.tree.map(lambda odds: jnp.where(stuck, 1 / odds.shape[1], odds), state.odds),
-        )
+        return renewed(state, stuck, progress)

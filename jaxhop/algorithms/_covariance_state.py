@@ -4,8 +4,10 @@ import dataclasses
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
-from jaxhop.algorithms._base import Info
+from jaxhop.algorithms._base import Info, choose
+from jaxhop.algorithms._calm import Duel
 from jaxhop.algorithms._distribution import Distribution
 from jaxhop.algorithms._probes import Gains
 
@@ -29,6 +31,7 @@ class CovarianceState:
         top: the best point of this run; of a random objective the mean.
         top_value: float32, its value.
         hoped: `top` with several improving moves added up.
+        duel: of a random objective, a promising draw against the mean; else None.
         pending: bool, whether `hoped` is still to be evaluated.
         gains: of draws and probes.
         owed: float32, probes that are due.
@@ -58,6 +61,7 @@ class CovarianceState:
     top: Any
     top_value: jax.Array
     hoped: Any
+    duel: Duel | None
     pending: jax.Array
     gains: Gains
     owed: jax.Array
@@ -74,3 +78,28 @@ class CovarianceState:
     def values(self) -> jax.Array:
         """Their values."""
         return self.top_value[None]
+
+
+def renewed(state: CovarianceState, stuck: jax.Array, progress: Any) -> CovarianceState:
+    """A new run, from anywhere, with twice the draws.
+
+    Args:
+        state: the state.
+        stuck: bool, whether it is time for one; else nothing changes.
+        progress: used share of the budget.
+
+    Returns:
+        The state.
+    """
+    return dataclasses.replace(
+        state,
+        age=jnp.where(stuck, 0, state.age),
+        restarts=jnp.where(stuck, jnp.minimum(state.restarts + 1, 16), state.restarts),
+        started=jnp.where(stuck, progress, state.started),
+        improved=jnp.where(stuck, state.evaluated, state.improved),
+        top_value=jnp.where(stuck, jnp.inf, state.top_value),
+        pending=state.pending & ~stuck,
+        gains=choose(stuck, Gains.none(), state.gains),
+        owed=jnp.where(stuck, 0, state.owed),
+        odds=jax.tree.map(lambda odds: jnp.where(stuck, 1 / odds.shape[1], odds), state.odds),
+    )
