@@ -272,11 +272,7 @@ def _makers() -> dict[str, dict[str, Callable[..., Any]]]:
     """What makes the arguments that are objects, by the names that stand for them."""
     algorithms, pruners = jaxhop.algorithms, jaxhop.pruners
     return {
-        "algorithm": {
-            "annealed_mcmc": algorithms.annealed_mcmc,
-            "random_search": algorithms.random_search,
-            "search_gradient": algorithms.search_gradient,
-        },
+        "algorithm": {**algorithms.FACTORIES, "random_search": algorithms.random_search},
         "pruner": {
             "median": pruners.MedianPruner,
             "quantile": pruners.QuantilePruner,

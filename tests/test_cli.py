@@ -102,6 +102,13 @@ def test_a_configuration_file_says_it_all(folder, searched):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("name", [*jaxhop.algorithms.FACTORIES, "random_search"])
+def test_every_algorithm_has_its_name(folder, searched, name):
+    call("run", "train_cli.py:loss", "--space", "space.yaml", "--algorithm", name)
+    [(_, _, settings)] = searched.arguments
+    assert getattr(jaxhop.algorithms, name).__name__ in settings["algorithm"].__qualname__
+
+
 @pytest.mark.parametrize("space", ["space.yaml", "train_cli.py:space"])
 def test_options_say_what_a_file_would(folder, searched, space):
     call(
