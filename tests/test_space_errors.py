@@ -283,7 +283,10 @@ REFUSED = {
         lambda: Weights({"n": np.arange(3)}),
         "there must be a floating array in the pytree.",
     ),
-    "weights with nan": (lambda: Weights(np.array([1.0, NAN])), "`init` must be finite"),
+    "weights with nan": (
+        lambda: Weights(np.array([1.0, NAN])),
+        "`weights(pytree)`: all numbers must be finite, but an array of shape (2,) holds NaN",
+    ),
     "scale structure": (
         lambda: Weights([np.ones(2)], scale={"a": 1.0}),
         "`scale` must have the structure",

@@ -57,6 +57,12 @@ class Weights(Composite):
                 f"`{subject}`: there must be a floating array in the pytree. Give one, or"
                 " leave the weights out of the space."
             )
+        for array in arrays.values():
+            if not np.isfinite(array).all():
+                raise ValueError(
+                    f"`{subject}`: all numbers must be finite, but an array of shape {array.shape}"
+                    " holds NaN or infinity. Initialise the model anew."
+                )
         scales = _given_scales(scale, arrays, treedef) if scale is not None else _spreads(arrays)
         entries = list(flat)
         for i, array in arrays.items():
