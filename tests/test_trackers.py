@@ -1,5 +1,6 @@
 """What trackers write, and when; each library has a file of tests of its own."""
 
+import copy
 import importlib
 import math
 import subprocess
@@ -272,6 +273,14 @@ def test_a_library_that_is_missing_is_named_with_its_extra(name, monkeypatch):
     kind = getattr(jaxhop.callbacks, name)
     with pytest.raises(ImportError, match=rf'Run `pip install "jaxhop\[{name.lower()}\]"`'):
         kind(*["directory"] * (name == "TensorBoard"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_callback_can_be_copied_before_it_is_used(name):
+    if name == "Aim" and sys.version_info >= (3, 13):
+        pytest.skip("Aim has no packages for Python 3.13")
+    callback = getattr(jaxhop.callbacks, name)(*["directory"] * (name == "TensorBoard"))
+    assert type(copy.deepcopy(callback)) is type(callback)  # as scikit-learn does with SearchCV
 
 
 def test_importing_callbacks_imports_no_library():

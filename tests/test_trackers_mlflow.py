@@ -116,11 +116,11 @@ def test_a_run_that_an_objective_leaves_open_is_not_taken_for_the_own():
         opened.append(mlflow.start_run(nested=True).info.run_id)
         return params["x"]
 
-    callback = MLflow()
-    search(callback, fn=fn, space={"x": jaxhop.float(0, 1)}, evaluations=1)
+    search(MLflow(run_name="outer"), fn=fn, space={"x": jaxhop.float(0, 1)}, evaluations=1)
     client = mlflow.MlflowClient()
     assert client.get_run(opened[0]).info.status == "RUNNING"
-    assert client.get_run(callback._id).info.status == "FINISHED"
+    (own,) = client.search_runs(["0"], "tags.mlflow.runName = 'outer'")
+    assert own.info.status == "FINISHED"
     while mlflow.active_run() is not None:
         mlflow.end_run()
 

@@ -35,7 +35,7 @@ class Aim(Tracker):
     """
 
     def __init__(self, run: Any = None, **settings: Any) -> None:
-        self._aim = package("aim", "Aim", "aim")
+        package("aim", "Aim", "aim")  # or an error, in good time
         if run is not None and settings:
             raise ValueError(
                 f"`Aim(run=..., {', '.join(settings)}=...)`: settings are for a new run. Leave out"
@@ -45,7 +45,8 @@ class Aim(Tracker):
         self._run: Any = None
 
     def _open(self, settings: dict[str, Any]) -> None:
-        self._run = self._aim.Run(**self._settings) if self._given is None else self._given
+        aim = package("aim", "Aim", "aim")
+        self._run = aim.Run(**self._settings) if self._given is None else self._given
         self._run["search"] = settings
 
     def _log(self, points: dict[int, dict[str, Any]]) -> None:

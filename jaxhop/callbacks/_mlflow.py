@@ -53,21 +53,21 @@ class MLflow(Tracker):
     """
 
     def __init__(self, **settings: Any) -> None:
-        self._mlflow = package("mlflow", "MLflow", "mlflow")
+        _mlflow()
         self._settings = settings
-        self._run: Any = None
+        self._id: str | None = None  # of the run
 
     def _open(self, settings: dict[str, Any]) -> None:
-        self._own = bool(self._settings) or self._mlflow.active_run() is None
-        if self._own:
-            self._run = self._mlflow.start_run(**self._settings)
-        else:
-            self._run = self._mlflow.active_run()
-        self._client = self._mlflow.MlflowClient()
-        self._id = self._run.info.run_id
+        mlflow = _mlflow()
+        self._client = mlflow.MlflowClient()
+        run = mlflow.active_run()
+        self._own = run is None or bool(self._settings)
+        if run is None or self._own:
+            run = mlflow.start_run(**self._settings)
+        self._id = run.info.run_id
         there = self._client.get_run(self._id).data.params
         params = [
-            self._mlflow.entities.Param(_named(name), str(value))
+            mlflow.entities.Param(_named(name), str(value))
             for name, value in settings.items()
             if _named(name) not in there
         ]
@@ -75,9 +75,9 @@ class MLflow(Tracker):
             self._client.log_batch(self._id, params=part)
 
     def _log(self, points: dict[int, dict[str, Any]]) -> None:
-        now = time.time_ns() // 10**6
+        metric, now = _mlflow().entities.Metric, time.time_ns() // 10**6
         metrics = [
-            self._mlflow.entities.Metric(_named(name), value, now, step)
+            metric(_named(name), value, now, step)
             for step, values in points.items()
             for name, value in numbers(values).items()
         ]
@@ -87,19 +87,25 @@ class MLflow(Tracker):
     def _end(self, summary: dict[str, Any], result: Result) -> None:
         self._log({result.evaluations - 1: summary})
         texts = {_named(name): text for name, text in summary.items() if isinstance(text, str)}
-        tags = [self._mlflow.entities.RunTag(name, text) for name, text in texts.items()]
+        tag = _mlflow().entities.RunTag
+        tags = [tag(name, text) for name, text in texts.items()]
         for part in _parts(tags, _PARAMS):
             self._client.log_batch(self._id, tags=part)
 
     def _close(self, state: str) -> None:
-        if self._run is None or not self._own:
+        if self._id is None or not self._own:
             return
-        active = self._mlflow.active_run()
+        active = _mlflow().active_run()
         if active is not None and active.info.run_id == self._id:
-            self._mlflow.end_run(_STATUS[state])
+            _mlflow().end_run(_STATUS[state])
         else:  # somebody else began another, and did not end it
             self._client.set_terminated(self._id, _STATUS[state])
-        self._run = None
+        self._id = None
+
+
+def _mlflow() -> Any:
+    """The library, which no callback holds: a module cannot be copied with it."""
+    return package("mlflow", "MLflow", "mlflow")
 
 
 def _named(name: str) -> str:

@@ -47,13 +47,14 @@ class TensorBoard(Tracker):
             raise TypeError(
                 f'`TensorBoard({directory!r})`: a path must be given, such as "runs/first".'
             )
-        self._tensorboard = package("tensorboardX", "TensorBoard", "tensorboard")
+        package("tensorboardX", "TensorBoard", "tensorboard")  # or an error, in good time
         self._directory = os.fspath(directory)
         self._writer: Any = None
 
     def _open(self, settings: dict[str, Any]) -> None:
         # Files are read by name, which has no more than the second in which they began.
-        self._writer = self._tensorboard.SummaryWriter(
+        tensorboard = package("tensorboardX", "TensorBoard", "tensorboard")
+        self._writer = tensorboard.SummaryWriter(
             self._directory, max_queue=_QUEUE, filename_suffix=f".{time.time_ns() % 10**9:09d}"
         )
         self._settings = settings

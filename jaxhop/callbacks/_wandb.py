@@ -45,7 +45,7 @@ class WandB(Tracker):
     """
 
     def __init__(self, run: Any = None, **settings: Any) -> None:
-        self._wandb = package("wandb", "WandB", "wandb")
+        package("wandb", "WandB", "wandb")  # or an error, in good time
         if run is not None and settings:
             raise ValueError(
                 f"`WandB(run=..., {', '.join(settings)}=...)`: settings are for a new run. Leave"
@@ -55,10 +55,11 @@ class WandB(Tracker):
         self._run: Any = None
 
     def _open(self, settings: dict[str, Any]) -> None:
-        before = self._given or self._wandb.run
+        wandb = package("wandb", "WandB", "wandb")
+        before = self._given or wandb.run
         self._run = before if before and not self._settings else None
         if self._run is None:
-            self._run = self._wandb.init(**self._settings)
+            self._run = wandb.init(**self._settings)
         self._own = self._run is not before
         self._run.config.update(settings, allow_val_change=True)
         self._run.define_metric("evaluation", hidden=True)
