@@ -106,7 +106,8 @@ def test_a_configuration_file_says_it_all(folder, searched):
 def test_every_algorithm_has_its_name(folder, searched, name):
     call("run", "train_cli.py:loss", "--space", "space.yaml", "--algorithm", name)
     [(_, _, settings)] = searched.arguments
-    assert getattr(jaxhop.algorithms, name).__name__ in settings["algorithm"].__qualname__
+    expected = getattr(jaxhop.algorithms, name)()
+    assert settings["algorithm"].__qualname__ == expected.__qualname__
 
 
 @pytest.mark.parametrize("space", ["space.yaml", "train_cli.py:space"])
