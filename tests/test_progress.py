@@ -114,6 +114,29 @@ def test_it_can_be_shown_where_there_is_no_terminal(capsys):
     assert "43%" in captured.err and "anneal" in captured.err
 
 
+def test_a_log_has_a_line_every_ten_seconds_and_no_control_characters():
+    stream = io.StringIO()
+    reports = [report(1000 + i, elapsed=i / 10, progress=i / 300) for i in range(300)]
+    follow(Progress(show=True, stream=stream), reports)
+    text = stream.getvalue()
+    first, second, third, last, *table = text.splitlines()
+    assert first == "  0% | 00:00<? | 1,000 evals, 0/s | best 0.0123"
+    assert second.startswith(" 33% | 00:10<00:20 | 1,100 evals") and third.startswith(" 67% | ")
+    assert last.startswith("100% | 00:29<00:00 | 1,299 evals")
+    assert [line.split()[0] for line in table] == ["phase", "initial", "anneal"]
+    assert re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text) is None
+
+
+def test_a_notebook_has_the_live_line():
+    class OutStream(io.StringIO):
+        """As ipykernel's, which says that it is no terminal."""
+
+    OutStream.__module__ = "ipykernel.iostream"
+    stream = OutStream()
+    follow(Progress(stream=stream), [report()])
+    assert "\r 43%" in stream.getvalue() and "anneal" in stream.getvalue()
+
+
 def test_the_line_is_drawn_a_few_times_a_second_at_most():
     stream = Terminal()
     reports = [report(1000 + i, elapsed=i / 1000, progress=i / 1000) for i in range(1000)]
@@ -143,7 +166,7 @@ def test_the_line_fits_into_80_columns(fields, budget, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
-@pytest.mark.parametrize("columns", [80, 40])
+@pytest.mark.parametrize("columns", [200, 80, 40])
 @pytest.mark.parametrize("budget", [{"runtime": 1}, {"target": 0.0}])
 def test_on_a_real_terminal(columns, budget):
     import fcntl
