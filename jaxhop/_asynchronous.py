@@ -235,7 +235,7 @@ class _Trials:
         self._cost = sum(past.cost[~np.isnan(past.cost)].tolist())  # one by one, as they came
         recent = past.duration[-_RECENT:]
         self._durations.extend(recent[np.isfinite(recent)].tolist())
-        best = self._rules.sign * np.where(np.isfinite(past.value), past.value, np.inf)
+        best = np.where(np.isfinite(past.value), self._rules.sign * past.value, np.inf)
         best[(past.status != 0) | ~past.full] = np.inf
         if len(best) and best.min() < self._lowest:
             at = int(best.argmin())

@@ -209,6 +209,19 @@ def test_values_of_minus_nothing_are_not_evaluated_again(tmp_path):
     assert counted.calls == 12 and result.evaluations == 12
 
 
+@pytest.mark.parametrize("direction", ["min", "max"])
+def test_what_has_no_value_is_not_the_best_of_before(tmp_path, direction):
+    def fn(params):
+        return [loss(params), np.nan, np.inf, -np.inf][params["n"] % 4]
+
+    search(tmp_path, fn, direction=direction)
+    result = search(tmp_path, fn, direction=direction, evaluations=16)
+    values = result.history["value"]
+    usable = values[np.isfinite(values)]
+    assert len(usable) < 16 and result.evaluations == 16
+    assert result.best_value == (usable.min() if direction == "min" else usable.max())
+
+
 def test_only_the_best_of_wide_candidates_is_in_a_file_of_its_own(tmp_path):
     space = {"w": jaxhop.float(-1, 1, shape=(20_000,)), "n": jaxhop.int(1, 3)}
 
