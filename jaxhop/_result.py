@@ -259,10 +259,7 @@ class Result:
         """
         from jaxhop.plots._overview import overview
 
-        axes = overview(self)
-        if path is not None:
-            axes[0].figure.savefig(path)
-        return axes
+        return overview(self, path)
 
     def report(self, path: str | os.PathLike[str], *, title: str = "jaxhop result") -> None:
         """Writes one page of HTML about the search, over any file that is there.

@@ -1,5 +1,6 @@
 """The two pictures that matter most, in one figure: what `result.plot()` draws."""
 
+import os
 from typing import TYPE_CHECKING
 
 from jaxhop.plots import _canvas
@@ -12,17 +13,20 @@ if TYPE_CHECKING:
     from jaxhop._result import Result
 
 
-def overview(result: "Result") -> "tuple[Axes, ...]":
+def overview(result: "Result", path: str | os.PathLike[str] | None = None) -> "tuple[Axes, ...]":
     """Draws how the values came, and below it the values over the parameters.
 
     Args:
         result: of a search.
+        path: where to write them. Default: they are not written.
 
     Returns:
         The axes of both; of the first alone, where no parameter is a number or an option.
 
     Raises:
         ImportError: if matplotlib is not installed.
+        ValueError: if matplotlib does not know the format that the path's ending names.
+        OSError: if the file cannot be written.
 
     Example:
         >>> import jaxhop
@@ -40,5 +44,9 @@ def overview(result: "Result") -> "tuple[Axes, ...]":
     except ValueError:  # there is no parameter to draw
         below.remove()
         figure.set_size_inches(7, 4.2)
-        return (history(result, ax=figure.add_subplot()),)
-    return history(result, ax=figure.add_subplot(2, 1, 1)), panels
+        axes = (history(result, ax=figure.add_subplot()),)
+    else:
+        axes = history(result, ax=figure.add_subplot(2, 1, 1)), panels
+    if path is not None:
+        figure.savefig(path)
+    return axes
