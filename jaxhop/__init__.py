@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from jaxhop._result import Result as Result
     from jaxhop._search import search as search
     from jaxhop._trials import Report as Report
+    from jaxhop._trials import Start as Start
     from jaxhop._trials import Trial as Trial
     from jaxhop.space import Bool as bool
     from jaxhop.space import Fidelity as fidelity
@@ -56,6 +57,7 @@ _PLACES = {
     "custom": ("jaxhop.space", "custom"),
     "executors": ("jaxhop.executors", None),
     "load": ("jaxhop._load", "load"),
+    "Start": ("jaxhop._trials", "Start"),
     "StorageError": ("jaxhop.storage", "StorageError"),
     "fidelity": ("jaxhop.space", "Fidelity"),
     "float": ("jaxhop.space", "Float"),
@@ -81,6 +83,7 @@ __all__ = [
     "Result",
     "Search",
     "Space",
+    "Start",
     "StorageError",
     "TraceError",
     "Trial",

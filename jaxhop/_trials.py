@@ -43,13 +43,15 @@ class Start:
         notes: what the user should know, a line each.
 
     Example:
-        >>> from jaxhop.space import Float, Space
-        >>> space = Space({"x": Float(0, 1), "y": Float(0, 1)})
-        >>> Start(
-        ...     budget=Budget.of(evaluations=100), direction="min", seed=0, size=space.size,
-        ...     space=space, decode=space.to_python_many,
-        ... ).size
-        2
+        >>> import jaxhop
+        >>> class Greeting:
+        ...     def on_start(self, info):
+        ...         print(f"{info.size} coordinates, {info.direction}, seed {info.seed}")
+        >>> result = jaxhop.search(
+        ...     lambda params: params["x"] ** 2, {"x": jaxhop.float(-1, 1)}, evaluations=4,
+        ...     backend="python", callbacks=[Greeting()],
+        ... )
+        1 coordinates, min, seed 0
     """
 
     budget: Budget
