@@ -240,7 +240,8 @@ class OneByOne:
             values = self.state.values.copy()
             values[held] = values[np.random.default_rng(key).permutation(held)]
             state = self.state._replace(values=values)
-            if rows := self._new(algorithm.ask(state, key, progress, wanted), wanted):
+            proposals = algorithm.ask(state, key, progress, wanted, moving=True)
+            if rows := self._new(proposals, wanted):
                 return rows
         return self._left(wanted)
 

@@ -84,6 +84,17 @@ def test_values_are_sampled_then_mutated_and_repeat():
     assert runs[0] == runs[1]
 
 
+def test_a_sample_that_never_varies_is_moved():
+    def longer(rng, word):
+        return word + rng.choice(list("abcdefgh"))
+
+    space = {"word": jaxhop.custom(lambda rng: "", longer, python=True)}
+    result = jaxhop.search(
+        lambda params: abs(params["word"].count("a") - 4), space, evaluations=60, backend="python"
+    )
+    assert result.evaluations == 60 and result.best_value == 0
+
+
 def test_a_candidate_that_is_changed_changes_no_other():
     space, store = space_of_tours(), Store()
     points, candidates, _ = made(space, store, drawn(space, 2))

@@ -94,11 +94,12 @@ class Sequential(NamedTuple):
 
     Attributes:
         init: `init() -> state`.
-        ask: `ask(state, key, progress, n, screen=False, pending=None) -> Proposals`. `key` is raw
-            key data whose first word is the same all through a search and whose second one is
-            another each time; `progress` is the used share of the budget; `n` is how many
-            candidates are needed; `screen` is whether to think about each; `pending` are stacked
-            points that were asked for and are not told yet.
+        ask: `ask(state, key, progress, n, screen=False, pending=None, moving=False) -> Proposals`.
+            `key` is raw key data whose first word is the same all through a search and whose
+            second one is another each time; `progress` is the used share of the budget; `n` is
+            how many candidates are needed; `screen` is whether to think about each; `pending` are
+            stacked points that were asked for and are not told yet; `moving` is whether to move
+            known points although it may still be time to explore.
         tell: `tell(state, points, values) -> (state, accepted)` with any number of stacked points
             and their values, to be minimised, infinite where a trial failed; accepted is bool[n],
             whether the search goes on from the point.
@@ -197,12 +198,13 @@ class _Search:
         n: int,
         screen: bool = False,
         pending: Any = None,
+        moving: bool = False,
     ) -> Proposals:
         key, screen = np.asarray(key, np.uint32), screen and self.screens
         waiting = 0 if pending is None else len(jax.tree.leaves(pending)[0])
         first = int(state.told) + waiting
         share, total = self._time(state, float(progress))
-        until = self._exploring(total)
+        until = 0 if moving else self._exploring(total)
         until = min(self._seeds, until + 2) if screen else until
         known = int(np.sum(np.isfinite(state.values)))
         temperature = self._temperature(share, total)
