@@ -1,4 +1,4 @@
-"""Results as text of 80 columns, and as plain JSON."""
+"""Results as text of 80 columns, and as plain JSON; arrays as a few numbers."""
 
 import dataclasses
 import json
@@ -13,6 +13,9 @@ from jaxhop._result import Result
 
 WIDTH = 80
 """Columns of a terminal of which one can be sure."""
+
+ELEMENTS = 64
+"""Elements of an array that are told one by one, at most; of longer ones there is `summary`."""
 
 _LINES = 20  # parameters that are listed
 _CELL = 16  # columns of a cell of a table
@@ -202,3 +205,24 @@ def _rows(table: Mapping[str, Sequence[Any] | np.ndarray]) -> list[dict[str, Any
     columns = [c.tolist() if isinstance(c, np.ndarray) else c for c in table.values()]
     rows = (zip(table, row, strict=True) for row in zip(*columns, strict=True))
     return [{n: v for n, v in row if v is not None or not n.startswith("params.")} for row in rows]
+
+
+def summary(array: np.ndarray) -> dict[str, float]:
+    """What is said of an array that is not written out.
+
+    Args:
+        array: of any shape.
+
+    Returns:
+        Mean, standard deviation, smallest and largest element; nothing of an empty array, or of
+        one that has no numbers.
+
+    Example:
+        >>> summary(np.array([[1.0, 2.0], [3.0, 6.0]]))
+        {'mean': 3.0, 'std': 1.8708286933869707, 'min': 1.0, 'max': 6.0}
+    """
+    if not array.size or array.dtype.kind not in "biuf":
+        return {}
+    numbers = array.astype(np.float64)
+    found = {"mean": numbers.mean(), "std": numbers.std(), "min": numbers.min()}
+    return {name: float(value) for name, value in {**found, "max": numbers.max()}.items()}

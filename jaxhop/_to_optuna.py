@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from jaxhop._shown import ELEMENTS, summary
 from jaxhop.space import Choice, Float, Int, Parameter, Permutation, Space
 from jaxhop.space._check import spell
 
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
 
     from jaxhop._result import Result
 
-ELEMENTS = 64
-"""Elements of an array that have a column each, at most."""
-
-_SUMMARIES = {"mean": np.mean, "std": np.std, "min": np.min, "max": np.max}
 _SUMMARY = (-1,)  # in place of the position of an element
 _PLAIN = (bool, int, float, str)  # what Optuna takes for an option, beside None
 
@@ -122,8 +119,8 @@ def _elements(
         for index, element in np.ndenumerate(value):
             yield f"{name}[{','.join(map(str, index))}]", index, element
     elif not any(isinstance(each, Permutation) for each in parameters):  # all have the same mean
-        for what, summary in _SUMMARIES.items():
-            yield f"{name}.{what}", _SUMMARY, float(summary(value.astype(np.float64)))
+        for what, each in summary(value).items():
+            yield f"{name}.{what}", _SUMMARY, each
 
 
 class _Range(NamedTuple):

@@ -6,33 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxhop._shown import plain, to_json
-
-ELEMENTS = 64
-"""Elements of an array that are written out, at most."""
+from jaxhop._shown import ELEMENTS, plain, summary, to_json
 
 _TEXT = 200  # characters of a text
-
-
-def summary(array: np.ndarray) -> dict[str, float]:
-    """What is said of an array that is not written out.
-
-    Args:
-        array: of any shape.
-
-    Returns:
-        Mean, standard deviation, smallest and largest element; nothing of an empty array, or of
-        one that has no numbers.
-
-    Example:
-        >>> summary(np.array([[1.0, 2.0], [3.0, 6.0]]))
-        {'mean': 3.0, 'std': 1.8708286933869707, 'min': 1.0, 'max': 6.0}
-    """
-    if not array.size or array.dtype.kind not in "biuf":
-        return {}
-    numbers = array.astype(np.float64)
-    found = {"mean": numbers.mean(), "std": numbers.std(), "min": numbers.min()}
-    return {name: float(value) for name, value in {**found, "max": numbers.max()}.items()}
 
 
 def written(value: Any) -> Any:
