@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -203,3 +203,25 @@ def trials(report: Report, candidates: Sequence[Any], before: float) -> Iterator
             improved=bool(report.improved[row]),
             best_value=float(best[row]),
         )
+
+
+def some_trials(
+    report: Report,
+    rows: np.ndarray,
+    decode: Callable[[tuple[np.ndarray, ...]], list[Any]],
+    before: float,
+) -> Iterator[Trial]:
+    """Some of the evaluations whose parameters came along with a report.
+
+    Args:
+        report: the report.
+        rows: int64[m], ascending positions among its kept rows.
+        decode: from points to candidates.
+        before: best value before the report; NaN as long as there was none.
+
+    Returns:
+        One trial for each of these rows.
+    """
+    points = tuple(column[rows] for column in report.points)
+    chosen = replace(report, kept=report.kept[rows], points=points)
+    return trials(chosen, decode(points) if len(rows) else [], before)

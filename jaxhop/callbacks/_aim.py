@@ -3,7 +3,7 @@
 from typing import Any
 
 from jaxhop._result import Result
-from jaxhop.callbacks._tracker import Tracker, package
+from jaxhop.callbacks._tracker import Tracker, check_run, package
 from jaxhop.callbacks._values import numbers
 
 
@@ -36,11 +36,7 @@ class Aim(Tracker):
 
     def __init__(self, run: Any = None, **settings: Any) -> None:
         package("aim", "Aim", "aim")  # or an error, in good time
-        if run is not None and settings:
-            raise ValueError(
-                f"`Aim(run=..., {', '.join(settings)}=...)`: settings are for a new run. Leave out"
-                " one of the two."
-            )
+        check_run("Aim", run, settings)
         self._given, self._settings = run, settings
         self._run: Any = None
 

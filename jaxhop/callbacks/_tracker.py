@@ -10,7 +10,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy as np
 from jaxhop import _hosts
 from jaxhop._result import Result
 from jaxhop._shown import plain
-from jaxhop._trials import Report, Start, trials
+from jaxhop._trials import Report, Start, some_trials
 from jaxhop.callbacks._thinning import Thinning
 from jaxhop.callbacks._values import scalars
 from jaxhop.space import Permutation, Space
@@ -154,10 +154,7 @@ class Tracker(abc.ABC):
     def _add(self, report: Report) -> None:
         """Makes points of some trials of a report."""
         rows = self._chosen(report.first + report.kept, report.improved[report.kept])
-        points = tuple(column[rows] for column in report.points)
-        chosen = replace(report, kept=report.kept[rows], points=points)
-        candidates = self._info.decode(points) if len(rows) else []
-        for trial in trials(chosen, candidates, self._before):
+        for trial in some_trials(report, rows, self._info.decode, self._before):
             values = {"value": trial.value, "best_value": trial.best_value}
             self._points[trial.number] = values | scalars(self._flat(trial.params), "params/")
         self._thinned = len(rows) < len(report.values)
@@ -204,6 +201,24 @@ class Tracker(abc.ABC):
                 RuntimeWarning,
                 stacklevel=2,
             )
+
+
+def check_run(tracker: str, run: Any, settings: dict[str, Any]) -> None:
+    """Checks that there is a run, or settings of a new one, or neither.
+
+    Args:
+        tracker: who asks.
+        run: that was given, or None.
+        settings: of a new one.
+
+    Raises:
+        ValueError: if there are both.
+    """
+    if run is not None and settings:
+        raise ValueError(
+            f"`{tracker}(run=..., {', '.join(settings)}=...)`: settings are for a new run. Leave"
+            " out one of the two."
+        )
 
 
 def package(name: str, tracker: str, extra: str) -> Any:

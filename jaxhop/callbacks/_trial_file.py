@@ -5,14 +5,13 @@ import contextlib
 import math
 import os
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
 
 from jaxhop import _hosts
-from jaxhop._trials import Report, Start, Trial, trials
+from jaxhop._trials import Report, Start, Trial, some_trials
 from jaxhop.callbacks._thinning import Thinning
 
 _ALL = 100_000  # trials are written before fewer are: some 30 MB
@@ -104,10 +103,8 @@ class TrialFile(abc.ABC):
         numbers = report.first + report.kept[rows]
         rows = rows[self._chosen(numbers, report.improved[report.kept[rows]])]
         if len(rows):
-            points = tuple(column[rows] for column in report.points)
-            chosen = replace(report, kept=report.kept[rows], points=points)
-            candidates = self._info.decode(points)
-            self._write([self._line(trial) for trial in trials(chosen, candidates, before)])
+            chosen = some_trials(report, rows, self._info.decode, before)
+            self._write([self._line(trial) for trial in chosen])
 
     def close(self) -> None:
         """Closes the file."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from jaxhop._result import Result
-from jaxhop.callbacks._tracker import Tracker, package
+from jaxhop.callbacks._tracker import Tracker, check_run, package
 from jaxhop.callbacks._values import numbers
 
 _EXIT = {"finished": 0, "failed": 1, "killed": 255}  # 255 is what wandb makes of Ctrl-C
@@ -29,6 +29,7 @@ class WandB(Tracker):
 
     Raises:
         ImportError: if wandb is not installed.
+        ValueError: if both a run and settings are given.
 
     Example:
         >>> import tempfile
@@ -46,11 +47,7 @@ class WandB(Tracker):
 
     def __init__(self, run: Any = None, **settings: Any) -> None:
         package("wandb", "WandB", "wandb")  # or an error, in good time
-        if run is not None and settings:
-            raise ValueError(
-                f"`WandB(run=..., {', '.join(settings)}=...)`: settings are for a new run. Leave"
-                " out one of the two."
-            )
+        check_run("WandB", run, settings)
         self._given, self._settings = run, settings
         self._run: Any = None
 
