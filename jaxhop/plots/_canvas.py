@@ -117,6 +117,18 @@ def value_colours(values: np.ndarray, direction: str) -> dict[str, Any]:
     return {"cmap": cmap, "norm": norm(low, high, clip=True)}
 
 
+def chosen_by_mean(result: "Result") -> bool:
+    """Whether values are random, so that the best single one is a lucky one.
+
+    Args:
+        result: of a search.
+
+    Returns:
+        True if the search evaluated its finalists again.
+    """
+    return bool(np.any(result.history["phase"] == "confirm"))
+
+
 def value_bar(ax: "Axes", colours: dict[str, Any], direction: str) -> None:
     """Draws the bar that says which colour is which value.
 

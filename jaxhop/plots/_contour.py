@@ -95,10 +95,9 @@ def contour(
         rasterized=len(values) > 300,
     )  # fmt: skip
     best = np.argmin(values) if result.direction == "min" else np.argmax(values)
-    random = bool(np.any(result.history["phase"] == "confirm"))
     ax.plot(
         at_x[best], at_y[best], "*", color=_canvas.RED, markersize=13, markeredgecolor="white",
-        label="best single value" if random else "best",
+        label="best single value" if _canvas.chosen_by_mean(result) else "best",
     )  # fmt: skip
     ax.legend(loc="best", fontsize=8)
     _canvas.note_trials(ax, table._replace(values=values), result)

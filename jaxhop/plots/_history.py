@@ -72,7 +72,7 @@ def history(
             _canvas.points(
                 ax, place[rows], values[rows], color=COLOURS[phase], label=phase, s=size
             )
-    random = bool(np.any(phases == "confirm"))
+    random = _canvas.chosen_by_mean(result)
     if usable.any():
         label = "best single value so far" if random else "best so far"
         ax.step(place, record.best(), where="post", color=_canvas.BLUE, linewidth=1.6, label=label)
