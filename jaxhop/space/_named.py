@@ -79,11 +79,11 @@ class Named(Points):
             {'n': int(1, 5), 'opt': {'lr': 0.1}}
         """
         for path in self._tree.paths:
-            if _dotted(path) == name:
+            if dotted(path) == name:
                 return put(self.tree, path, value)
         if isinstance(self.tree, dict) and name in self.tree:
             return {**self.tree, name: value}
-        names = ", ".join(_dotted(path) for path in self._tree.paths)
+        names = ", ".join(dotted(path) for path in self._tree.paths)
         raise KeyError(f"`space` has no place {name!r}. It has {names}.")
 
     def flat(self, candidate: Any) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class Named(Points):
             >>> space.flat({"opt": {"lr": 0.1}})
             {'opt.lr': 0.1}
         """
-        return {_dotted(path): value for path, value in self._tree.named(candidate)}
+        return {dotted(path): value for path, value in self._tree.named(candidate)}
 
     def named_parameters(self) -> dict[str, list[Parameter]]:
         """The parameters by the names that `flat` gives to their values.
@@ -120,9 +120,17 @@ class Named(Points):
         """
         found: dict[str, list[Parameter]] = {}
         for place, leaf in zip(self._tree.places, self._leaves, strict=True):
-            found.setdefault(_dotted(place), []).append(leaf)
+            found.setdefault(dotted(place), []).append(leaf)
         return found
 
 
-def _dotted(path: tuple[Any, ...]) -> str:
+def dotted(path: tuple[Any, ...]) -> str:
+    """The name of a place.
+
+    Args:
+        path: of keys, as JAX gives it.
+
+    Returns:
+        Such as "opt.lr"; "value" of a space that is one leaf.
+    """
     return ".".join(str(_check.step(key)) for key in path) or "value"

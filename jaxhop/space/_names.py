@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from jaxhop.space._conditional import Conditional
-from jaxhop.space._named import _dotted
+from jaxhop.space._named import dotted
 from jaxhop.space._parameter import Parameter
 from jaxhop.space._space import Space
 from jaxhop.space._tree import Tree
@@ -25,7 +25,7 @@ def names(space: Space) -> tuple[str, ...]:
         ('opt.kind', 'opt.lr')
     """
     places = _places(Tree(space.tree), (), constants=False)
-    return tuple(dict.fromkeys(map(_dotted, places)))
+    return tuple(dict.fromkeys(map(dotted, places)))
 
 
 def _places(tree: Tree, path: tuple[Any, ...], constants: bool) -> Iterator[tuple[Any, ...]]:
