@@ -178,13 +178,13 @@ class _CovarianceAdaptation:
         given = jax.tree.leaves(state.given)[0].shape[0]
         total = jnp.maximum(state.evaluated, 1) / jnp.clip(jnp.float32(progress), 1e-9, 1)
         if self._noisy:
-            usual = calm_draws(self._least, self._population, total)
-            few = calm_draws(self._least, self._population, 0)
-            return jnp.where(state.round == 0, jnp.maximum(few, given), usual)
-        more = self._least * 2.0**state.restarts
-        room = max(self._population - self._population // 4 * self._probes, 4)
-        own = (progress - state.started) / jnp.maximum(1 - state.started, 1e-6)
-        draws = falling(self._reals.n, more, room, total, own)
+            known = jnp.where(state.round == 0, 0, total)  # before it nobody knows how many
+            draws = calm_draws(self._least, self._population, known)
+        else:
+            more = self._least * 2.0**state.restarts
+            room = max(self._population - self._population // 4 * self._probes, 4)
+            own = (progress - state.started) / jnp.maximum(1 - state.started, 1e-6)
+            draws = falling(self._reals.n, more, room, total, own)
         return jnp.where(state.round == 0, jnp.maximum(draws, given), draws)
 
     def _due(self, state: CovarianceState, progress: Any) -> jax.Array:
